@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#ifndef POSTURE_REPORT_PROFILE_H
+#define POSTURE_REPORT_PROFILE_H
+
+#include "common/base/error.h"
+#include "common/base/mem.h"
+#include "common/report/checks.h"
+#include "common/report/result.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A profile is the rule data that checks are judged by: schemas/profiles/<id>.json. Every row has
+ * its source, edition and certainty. Validated on load; errors name the row.
+ */
+struct posture_profile;
+
+enum posture_tier {
+    POSTURE_TIER_NONE,        /* judged, and on no list: fail */
+    POSTURE_TIER_RECOMMENDED, /* pass */
+    POSTURE_TIER_PQC,         /* pass */
+    POSTURE_TIER_CANDIDATE,   /* warn */
+    POSTURE_TIER_MONITORED,   /* warn */
+    POSTURE_TIER_UNJUDGED,    /* no row: unknown */
+};
+enum posture_certainty {
+    POSTURE_CERTAINTY_LOW,
+    POSTURE_CERTAINTY_MEDIUM,
+    POSTURE_CERTAINTY_HIGH,
+};
+
+int posture_profile_load(const char *data_dir, const char *id_or_path,
+                         struct posture_profile **ret, struct posture_error *reterr);
+struct posture_profile *posture_profile_free(struct posture_profile *profile);
+POSTURE_AUTO_DEFINE(struct posture_profile *, posture_profile_free)
+const char *posture_profile_id(const struct posture_profile *profile);
+/* First 12 hex digits of the SHA-256 of the profile's bytes (with the tables it builds on). */
+const char *posture_profile_digest(const struct posture_profile *profile);
+const char *posture_profile_title(const struct posture_profile *profile, enum posture_lang lang);
+
+/* The document that a profile was read from: rows that only one plugin's checks know (GL-3001 types).
+ * Borrowed. */
+const json_t *posture_profile_json(const struct posture_profile *profile);
+
+/* One row by class ("cipher", "mode", "mac", "hash", "signature", "key_exchange", "group", "version" …)
+ * and name. *ret_certainty is set for every tier but UNJUDGED. */
+enum posture_tier posture_profile_tier(const struct posture_profile *profile, const char *cls,
+                                       const char *name, enum posture_certainty *ret_certainty);
+
+/* LS-0003: state of a strength in bits at an instant, for new generation. */
+enum posture_strength {
+    POSTURE_STRENGTH_USABLE,
+    POSTURE_STRENGTH_MIGRATE, /* migration to be completed */
+    POSTURE_STRENGTH_NOT_ALLOWED,
+    POSTURE_STRENGTH_UNJUDGED, /* the profile has no periods */
+};
+/* *ret_until_ns: when that state ends (INT64_MAX: never, as far as the profile says). */
+enum posture_strength posture_profile_strength(const struct posture_profile *profile, uint32_t bits,
+                                               int64_t at_ns, int64_t *ret_until_ns);
+/* The last civil year in which a strength is not "not allowed"; 0 when it never is allowed, 9999 when no
+ * end is known. */
+int posture_profile_strength_last_year(const struct posture_profile *profile, uint32_t bits);
+
+#endif
