@@ -11,9 +11,10 @@
 #include <stdint.h>
 
 /*
- * A growing byte string with a limit. The first failure (memory, limit) sticks: later appends
- * do nothing, and posture_buf_error() says what it was. data is NUL-terminated whenever it is
- * not NULL. Zero-initialise, or posture_buf_init() with a limit (0 = 64 MiB).
+ * A growing byte string with a limit. The first failure (memory, limit) sticks: later
+ * appends do nothing, and posture_buf_error() says what it was. data is NUL-terminated
+ * whenever it is not NULL. Zero-initialise, or posture_buf_init() with a limit (0 = 64
+ * MiB).
  */
 struct posture_buf {
     char *data;
@@ -25,7 +26,8 @@ struct posture_buf {
 
 void posture_buf_init(struct posture_buf *buf, size_t limit);
 void posture_buf_done(struct posture_buf *buf); /* frees, leaves it usable */
-void posture_buf_clear(struct posture_buf *buf); /* empties, keeps the memory and the limit */
+void posture_buf_clear(
+    struct posture_buf *buf); /* empties, keeps the memory and the limit */
 int posture_buf_error(const struct posture_buf *buf); /* 0, -ENOMEM or POSTURE_E_LIMIT */
 
 void posture_buf_add(struct posture_buf *buf, const void *bytes, size_t len);
@@ -42,7 +44,8 @@ void posture_buf_add_u32(struct posture_buf *buf, uint32_t v);
 void posture_buf_add_u64(struct posture_buf *buf, uint64_t v);
 /* Removes the first n bytes (n <= len). */
 void posture_buf_consume(struct posture_buf *buf, size_t n);
-/* The string, owned by the caller; NULL when an append failed. The buffer is empty afterwards. */
+/* The string, owned by the caller; NULL when an append failed. The buffer is empty
+ * afterwards. */
 char *posture_buf_steal(struct posture_buf *buf, size_t *ret_len);
 
 static inline __attribute__((unused)) void posture_buf_auto_(struct posture_buf *buf)

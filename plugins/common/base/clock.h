@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /* Time inside is int64_t nanoseconds since 1970-01-01 UTC; converted at the doors. */
-#define POSTURE_NS_PER_S INT64_C(1000000000)
-#define POSTURE_NS_PER_MS INT64_C(1000000)
+#define POSTURE_NS_PER_S     INT64_C(1000000000)
+#define POSTURE_NS_PER_MS    INT64_C(1000000)
 #define POSTURE_JST_OFFSET_S INT64_C(32400) /* Japan Standard Time, no summer time */
 
 enum { POSTURE_TIME_TEXT_MAX = 32 };

@@ -9,13 +9,14 @@
 #include <sys/types.h>
 
 /*
- * Starts a worker from a process that may be threaded, root, and full of descriptors without
- * O_CLOEXEC: between fork and exec only async-signal-safe calls. The child gets descriptor 3 (its
- * end of a socket pair), default signals and mask, an empty environment, nothing else open above
- * 3, and runs as uid:gid with no supplementary groups. Its death is end of file on the socket.
+ * Starts a worker from a process that may be threaded, root, and full of descriptors
+ * without O_CLOEXEC: between fork and exec only async-signal-safe calls. The child gets
+ * descriptor 3 (its end of a socket pair), default signals and mask, an empty
+ * environment, nothing else open above 3, and runs as uid:gid with no supplementary
+ * groups. Its death is end of file on the socket.
  */
 struct posture_spawn {
-    const char *path; /* absolute, of the worker */
+    const char *path;        /* absolute, of the worker */
     const char *const *args; /* after argv[0]; ends with NULL; may be NULL */
     uid_t uid;
     gid_t gid;
@@ -31,7 +32,8 @@ struct posture_child {
 
 int posture_spawn(const struct posture_spawn *spawn, struct posture_child *ret_child,
                   struct posture_error *reterr);
-/* Signal through the pidfd; -ESRCH when it is gone. Never fails on ECHILD when reaping. */
+/* Signal through the pidfd; -ESRCH when it is gone. Never fails on ECHILD when reaping.
+ */
 int posture_child_signal(struct posture_child *child, int signal);
 /* Closes both descriptors and reaps if it can (ECHILD is normal). */
 void posture_child_done(struct posture_child *child);
@@ -40,9 +42,10 @@ void posture_child_done(struct posture_child *child);
 int posture_user_find(const char *name, uid_t *ret_uid, gid_t *ret_gid,
                       struct posture_error *reterr);
 
-/* Data files (schemas, profiles, catalogues): sub is "profiles", "criteria", "" …; the first of
- * override_dir (may be NULL), ../share/posture and ../../share/posture beside the running program,
- * and the source tree it was built from. Owner: caller. POSTURE_E_MISSING names what was tried. */
+/* Data files (schemas, profiles, catalogues): sub is "profiles", "criteria", "" …; the
+ * first of override_dir (may be NULL), ../share/posture and ../../share/posture beside
+ * the running program, and the source tree it was built from. Owner: caller.
+ * POSTURE_E_MISSING names what was tried. */
 int posture_data_path(const char *override_dir, const char *sub, const char *name,
                       char **ret_path, struct posture_error *reterr);
 
