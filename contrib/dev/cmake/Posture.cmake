@@ -7,7 +7,9 @@
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(Collectd 5.12)
-find_program(POSTURE_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+# tests/support/prepare makes build/venv, which sees Debian's Python packages too.
+find_program(POSTURE_PYTHON python3
+    PATHS "${CMAKE_SOURCE_DIR}/build/venv/bin" /usr/bin NO_DEFAULT_PATH)
 
 # name = pkg-config module; the imported target is PkgConfig::<name>
 set(POSTURE_LIBRARIES
