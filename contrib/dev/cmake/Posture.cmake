@@ -53,8 +53,11 @@ endif()
 add_library(posture_harden INTERFACE)
 add_library(posture::harden ALIAS posture_harden)
 target_compile_options(posture_harden INTERFACE -fstack-protector-strong -fstack-clash-protection
-    $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-fcf-protection>
-    $<$<AND:$<NOT:$<CONFIG:Debug>>,$<STREQUAL:${POSTURE_SANITIZE},>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>)
+    $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-fcf-protection>)
+if(NOT POSTURE_SANITIZE)
+    target_compile_options(posture_harden INTERFACE
+        $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=2>)
+endif()
 target_link_options(posture_harden INTERFACE -Wl,-z,relro -Wl,-z,now)
 
 # Adds the folder when it has a CMakeLists.txt.

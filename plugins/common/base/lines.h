@@ -7,18 +7,27 @@
 
 /*
  * The lines between host and worker: fields separated by one TAB, ended by one LF, at
- * most 64 KiB with it. In a field, backslash, TAB, LF, CR and NUL are written \\ \t \n \r
- * \0.
+ * most 64 KiB with it. In a field, backslash, TAB, LF and CR are written \\ \t \n \r; a
+ * NUL byte is in no field. "…" below repeats the fields before it.
  *
- * host to worker   settings: "plugin TAB name TAB value …" and "block TAB name TAB
- * argument TAB name TAB value …", an empty line, then "fd TAB what TAB 0|errno" with the
- * descriptor as SCM_RIGHTS when 0 "notification TAB severity TAB …"   (posture_incidents)
- * worker to host   "values TAB block TAB plugin_instance TAB type TAB type_instance TAB
- * number [TAB key TAB text]…" "log TAB error|warning|notice|info|debug TAB text" "stats
- * TAB type TAB type_instance TAB number" "open TAB N" a file option's descriptor; "open
- * TAB spool" a connected spool socket; "open TAB listen" the listening spool socket
- * (posture_kafka) "ready" once, when the settings were accepted; "refused TAB text" when
- * not
+ * Host to worker, first the settings, in file order:
+ *   plugin NAME VALUE …                the plugin level
+ *   block BLOCK ARGUMENT NAME VALUE …  one block
+ *   more NAME VALUE …                  goes on with the line before it
+ *   (an empty line)                    their end
+ * An option of type PAIRS is NAME KEY VALUE. Then:
+ *   fd WHAT ERROR                      answer to open; the descriptor as SCM_RIGHTS when
+ * "0", else a negative errno or code of base/error.h notification SEVERITY …
+ * posture_incidents
+ *
+ * Worker to host:
+ *   values BLOCK PLUGIN_INSTANCE TYPE TYPE_INSTANCE NUMBER [KEY TEXT …]
+ *   stats TYPE TYPE_INSTANCE NUMBER
+ *   log error|warning|notice|info|debug TEXT
+ *   open N | spool | listen            a file option's descriptor, a connected spool
+ * socket, the listening spool socket (posture_kafka) notification failure|warning|okay
+ * TYPE_INSTANCE TEXT     (posture_kafka) ready                              once, when
+ * the settings were accepted refused TEXT                       when not
  */
 enum { POSTURE_LINE_MAX = 65536, POSTURE_LINE_FIELDS_MAX = 4096 };
 
@@ -33,7 +42,8 @@ int posture_line_split(char *line, size_t len, const char **fields, size_t max,
 /* Reads lines out of a byte stream. */
 struct posture_line_reader {
     struct posture_buf pending;
-    size_t scanned;
+    size_t taken;   /* bytes at the start that were handed out as lines */
+    size_t scanned; /* bytes after them that hold no LF */
 };
 void posture_line_reader_init(struct posture_line_reader *reader);
 void posture_line_reader_done(struct posture_line_reader *reader);

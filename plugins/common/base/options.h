@@ -138,6 +138,13 @@ int posture_settings_parse(const struct posture_option_table *table,
                            const struct posture_raw_block *raw, size_t count,
                            struct posture_settings **ret_settings,
                            struct posture_error *reterr);
+/* Limits of what a configuration may hold. */
+enum {
+    POSTURE_SETTINGS_BLOCKS_MAX = 65536,
+    POSTURE_SETTINGS_VALUE_MAX = 4096,
+    POSTURE_SETTINGS_LINES_MAX = 32 * 1024 * 1024, /* of the encoded form */
+};
+
 struct posture_settings *posture_settings_free(struct posture_settings *settings);
 POSTURE_AUTO_DEFINE(struct posture_settings *, posture_settings_free)
 
@@ -146,6 +153,14 @@ static inline const void *posture_settings_plugin(const struct posture_settings 
 {
     return settings->blocks[0].values;
 }
+
+/* The block's own Interval where its table has one (SECONDS), else the plugin level's. */
+int64_t posture_settings_interval(const struct posture_settings *settings,
+                                  uint32_t block);
+/* Path of the file option with that index, borrowed; NULL when there is none.
+ * ret_is_secret may be NULL. */
+const char *posture_settings_file(const struct posture_settings *settings, uint32_t index,
+                                  bool *ret_is_secret);
 
 /* Settings as the lines that host and worker exchange (base/lines.h): one per block, then
  * an empty line. Every option with its value, defaults included. */

@@ -28,6 +28,7 @@ struct posture_spawn {
 struct posture_child {
     int socket; /* our end, SOCK_STREAM, close-on-exec */
     int pidfd;  /* for signals; -1 when closed */
+    pid_t pid;  /* for log lines only: it may be reused */
 };
 
 int posture_spawn(const struct posture_spawn *spawn, struct posture_child *ret_child,
@@ -35,6 +36,12 @@ int posture_spawn(const struct posture_spawn *spawn, struct posture_child *ret_c
 /* Signal through the pidfd; -ESRCH when it is gone. Never fails on ECHILD when reaping.
  */
 int posture_child_signal(struct posture_child *child, int signal);
+/* Waits until the process is gone, at most timeout_ms (-1: for ever), and reaps it if it
+ * can. POSTURE_E_DEADLINE when it still runs. ret_status (may be NULL): exit status,
+ * minus the signal's number, or POSTURE_CHILD_STATUS_UNKNOWN when somebody else reaped
+ * it. */
+enum { POSTURE_CHILD_STATUS_UNKNOWN = 4096 };
+int posture_child_wait(struct posture_child *child, int timeout_ms, int *ret_status);
 /* Closes both descriptors and reaps if it can (ECHILD is normal). */
 void posture_child_done(struct posture_child *child);
 
