@@ -8,26 +8,29 @@
 /*
  * The lines between host and worker: fields separated by one TAB, ended by one LF, at
  * most 64 KiB with it. In a field, backslash, TAB, LF and CR are written \\ \t \n \r; a
- * NUL byte is in no field. "…" below repeats the fields before it.
+ * NUL byte is in no field. "..." below repeats the fields before it.
  *
  * Host to worker, first the settings, in file order:
- *   plugin NAME VALUE …                the plugin level
- *   block BLOCK ARGUMENT NAME VALUE …  one block
- *   more NAME VALUE …                  goes on with the line before it
- *   (an empty line)                    their end
+ *   plugin NAME VALUE ...                the plugin level
+ *   block BLOCK ARGUMENT NAME VALUE ...  one block
+ *   more NAME VALUE ...                  goes on with the line before it
+ *   (an empty line)                      their end
  * An option of type PAIRS is NAME KEY VALUE. Then:
- *   fd WHAT ERROR                      answer to open; the descriptor as SCM_RIGHTS when
- * "0", else a negative errno or code of base/error.h notification SEVERITY …
- * posture_incidents
+ *   fd WHAT ERROR            answer to open; the descriptor as SCM_RIGHTS when "0",
+ *                            else a negative errno or a code of base/error.h
+ *   notification ...         posture_incidents
  *
  * Worker to host:
- *   values BLOCK PLUGIN_INSTANCE TYPE TYPE_INSTANCE NUMBER [KEY TEXT …]
+ *   values BLOCK PLUGIN_INSTANCE TYPE TYPE_INSTANCE NUMBER [KEY TEXT ...]
  *   stats TYPE TYPE_INSTANCE NUMBER
- *   log error|warning|notice|info|debug TEXT
- *   open N | spool | listen            a file option's descriptor, a connected spool
- * socket, the listening spool socket (posture_kafka) notification failure|warning|okay
- * TYPE_INSTANCE TEXT     (posture_kafka) ready                              once, when
- * the settings were accepted refused TEXT                       when not
+ *   log LEVEL TEXT           error, warning, notice, info or debug
+ *   open N                   the descriptor of a file option
+ *   open spool               a connected spool socket
+ *   open listen              the listening spool socket (posture_kafka)
+ *   notification SEVERITY TYPE_INSTANCE TEXT
+ *                            failure, warning or okay (posture_kafka)
+ *   ready                    once, when the settings were accepted
+ *   refused TEXT             when not
  */
 enum { POSTURE_LINE_MAX = 65536, POSTURE_LINE_FIELDS_MAX = 4096 };
 

@@ -193,7 +193,7 @@ int posture_option_store(struct posture_arena *arena, const struct posture_optio
     case POSTURE_OPT_SECRET_FILE:
         if (text[0] != '/')
             return POSTURE_E_FORMAT;
-        /* fallthrough */
+        __attribute__((fallthrough));
     case POSTURE_OPT_STRING: {
         POSTURE_TRY(text_judge(text));
         char *copy = posture_arena_strdup(arena, text);
