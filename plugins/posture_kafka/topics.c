@@ -2,7 +2,7 @@
 /* Copyright The posture authors */
 
 /* posture-topics: creates the topics of a list (contrib/kafka/topics.conf) where they are missing and checks
- * partition counts and settings where they exist. Exit status 0: all is as listed; 1: not; 2: usage. */
+ * partition counts and settings where they exist. Without a list: only asks whether the brokers answer. Exit status 0: all is as listed; 1: not; 2: usage. */
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
@@ -248,7 +248,7 @@ static int list_apply(rd_kafka_t *rk, const struct list *list)
 static int usage(void)
 {
     fputs("usage: posture-topics --brokers HOST:PORT[,…] [--prefix posture] [--partitions 24]\n"
-          "                      [--replication 1] [--property KEY=VALUE]… LIST\n",
+          "                      [--replication 1] [--property KEY=VALUE]… [LIST]\n",
           stderr);
     return 2;
 }
@@ -286,10 +286,10 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    if (!has_brokers || optind + 1 != argc)
+    if (!has_brokers || optind + 1 < argc)
         return usage();
     list.topics = posture_calloc(TOPICS_MAX, sizeof(*list.topics));
-    if (!list.topics || list_read(&list, argv[optind]) != 0)
+    if (!list.topics || (optind < argc && list_read(&list, argv[optind]) != 0))
         return 1;
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, errstr, sizeof(errstr));
     if (!rk)
