@@ -34,7 +34,8 @@ POSTURE_AUTO_DEFINE(struct posture_report *, posture_report_free)
 int posture_report_encode(const struct posture_report *report, char **ret_bytes, size_t *ret_len,
                           struct posture_error *reterr);
 /* From bytes: size, NUL, UTF-8, JSON, schema (schema may be NULL: only what the struct needs is
- * required), then the struct. */
+ * required), then what a schema cannot say (the subject's one spelling, and that its scheme is of the
+ * kind), then the struct. POSTURE_E_LIMIT, _FORMAT, _SCHEMA. */
 int posture_report_decode(const char *bytes, size_t len, const struct posture_schema *schema,
                           struct posture_report **ret_report, struct posture_error *reterr);
 /* From a parsed document, which is taken (also on failure). */

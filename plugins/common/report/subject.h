@@ -24,6 +24,12 @@ struct posture_subject {
     bool is_literal; /* host is an address literal */
 };
 
+/* The host of a subject in its one spelling: IPv6 and IPv4 literals, names as A-labels in lower case,
+ * no trailing dot. A last label that is a number is refused (resolvers read "0x7f.1" as an address).
+ * POSTURE_E_FORMAT. */
+int posture_host_canonical(const char *text, size_t len, char ret_host[static 256],
+                           bool *ret_is_literal, bool *ret_is_ipv6, struct posture_error *reterr);
+
 /* Reads any spelling a person would write ("www.Example.go.jp", "tls://[::1]", "example.jp:8443");
  * default_scheme (may be NULL) is used when there is none; the port defaults to the scheme's (tls
  * and https 443, smtp 25, ssh 22 …; "https" becomes "tls"). Non-ASCII hosts become A-labels.
@@ -34,9 +40,14 @@ int posture_subject_parse(const char *text, const char *default_scheme,
 bool posture_subject_is_canonical(const char *text);
 /* The kind that measures a scheme ("tls" -> "tls"); NULL when none does. */
 const char *posture_subject_kind(const char *scheme);
-/* Inventory patterns: '*' matches any run of characters but '/', ':' and '.' is not special:
- * "tls://*.moj.example:443". */
+/* May a report of this kind have a subject of this scheme? ("host" is of kinds host and ipv6.) */
+bool posture_subject_fits_kind(const char *scheme, const char *kind);
+/* Inventory patterns, as in "tls:" "//" "*.moj.example:443": '*' matches any run of characters but '/' and
+ * ':'; '.' is not special. */
 bool posture_subject_matches(const char *pattern, const char *subject);
+
+/* True when the pattern would be a canonical subject with each '*' replaced by a letter. */
+bool posture_pattern_is_canonical(const char *pattern);
 
 /* Message key "agency|reporter|kind|subject". -1000s when one part holds '|' or it is too long. */
 enum { POSTURE_KEY_MAX = 1024 };
