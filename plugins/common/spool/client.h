@@ -9,18 +9,21 @@
 #include <uv.h>
 
 /*
- * A worker's side of the spool: keeps the connection that the host hands over, sends reports, keeps the
- * latest of each subject until the answer after the commit, resends after a reconnect.
+ * A worker's side of the spool: keeps the connection that the host hands over, sends
+ * reports, keeps the latest of each subject until the answer after the commit, resends
+ * after a reconnect.
  */
 struct posture_spool_client;
 
 struct posture_spool_client_ops {
-    /* A new connection is needed; the owner answers later with posture_spool_client_connected(). The
-     * client asks again with growing pauses (1 s to 30 s). */
+    /* A new connection is needed; the owner answers later with
+     * posture_spool_client_connected(). The client asks again with growing pauses (1 s to
+     * 30 s). */
     void (*need_connection)(void *data);
     /* Connected and welcomed: who we report as. Called again after each reconnect. */
     void (*welcome)(void *data, const char *agency, const char *reporter);
-    /* subject is stored durably (r 0), or was refused for good (r negative, reason). May be NULL. */
+    /* subject is stored durably (r 0), or was refused for good (r negative, reason). May
+     * be NULL. */
     void (*stored)(void *data, const char *subject, int r, const char *reason);
 };
 
@@ -28,10 +31,11 @@ int posture_spool_client_new(uv_loop_t *loop, const struct posture_spool_client_
                              void *data, size_t max_pending_bytes,
                              struct posture_spool_client **ret);
 /* Takes the descriptor (also on failure). r negative: the host could not connect. */
-void posture_spool_client_connected_take(struct posture_spool_client *client, int r, int fd);
+void posture_spool_client_connected_take(struct posture_spool_client *client, int r,
+                                         int fd);
 bool posture_spool_client_is_welcome(const struct posture_spool_client *client);
-/* Queues a report body (copied). key of the pending table: kind and subject. POSTURE_E_LIMIT when
- * the table is full: the oldest is dropped and counted. */
+/* Queues a report body (copied). key of the pending table: kind and subject.
+ * POSTURE_E_LIMIT when the table is full: the oldest is dropped and counted. */
 int posture_spool_client_report(struct posture_spool_client *client, const char *kind,
                                 const char *subject, const char *ce_id, int64_t time_ns,
                                 const char *body, size_t len);
@@ -43,8 +47,8 @@ void posture_spool_client_stats(const struct posture_spool_client *client,
 /* Closes handles; frees itself when the loop has closed them. */
 void posture_spool_client_close(struct posture_spool_client *client);
 
-/* Host side, blocking, no loop: connects to the socket at path and sends the first frame, which names
- * the plugin. Libc only beyond this folder: linked into common/host. */
+/* Host side, blocking, no loop: connects to the socket at path and sends the first frame,
+ * which names the plugin. Libc only beyond this folder: linked into common/host. */
 int posture_spool_connect(const char *path, const char *plugin, int *ret_fd,
                           struct posture_error *reterr);
 
