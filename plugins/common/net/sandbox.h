@@ -21,4 +21,9 @@ enum {
 int posture_sandbox_enter(unsigned needs, const char *writable_dir, const char **ret_note,
                           struct posture_error *reterr);
 
+/* One more file or folder that may be read, beyond system configuration and libraries; before
+ * posture_sandbox_enter(). Copied. Files and credentials of the configuration come open from the
+ * host instead (posture_worker_open). */
+int posture_sandbox_allow_read(const char *path);
+
 #endif

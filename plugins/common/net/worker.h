@@ -37,6 +37,8 @@ const struct posture_settings *posture_worker_settings(const struct posture_work
 /* The worker's own state, set in prepare. */
 void posture_worker_set_data(struct posture_worker *worker, void *data);
 void *posture_worker_data(const struct posture_worker *worker);
+/* Where sandbox flag POSTURE_SANDBOX_FILES may write; called in prepare. Copied. */
+int posture_worker_set_writable_dir(struct posture_worker *worker, const char *dir);
 /* Started by the program ("--once"): reports go to stdout as NDJSON, no spool, end when done. */
 bool posture_worker_is_once(const struct posture_worker *worker);
 /* Ends the loop in good order (once mode, when all is measured). */
@@ -63,6 +65,13 @@ enum posture_log_level {
 };
 void posture_worker_log(struct posture_worker *worker, enum posture_log_level level,
                         const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Lines that were dropped because the host did not read for long. */
+uint64_t posture_worker_dropped(const struct posture_worker *worker);
+/* A collectd notification; the host passes it on for posture_kafka alone. severity: "failure",
+ * "warning" or "okay". */
+int posture_worker_notify(struct posture_worker *worker, const char *severity,
+                          const char *type_instance, const char *text);
 
 /* Asks the host for a descriptor: what is "spool", "listen", or a file option's index as text.
  * The callback runs in the loop: fd (the callee owns it) or a negative error. */
