@@ -63,6 +63,8 @@ class Processes:
 
     def __init__(self):
         self.running = []
+        self.broker = None
+        self.broker_status = None
 
     def start(self, name, command, log, env=None, stop_signal=signal.SIGTERM):
         with open(log, "ab") as out:
@@ -71,7 +73,18 @@ class Processes:
         self.running.append((name, process, log, stop_signal))
         return process
 
+    def start_broker(self, folder, ports):
+        """The broker is started and stopped by its own script, which waits until it is ready."""
+        broker = str(TOP / "contrib" / "kafka" / "broker")
+        self.broker = [broker, "stop", "--dir", str(folder)]
+        run([broker, "start", "--dir", str(folder), "--port", str(ports["kafka"][0]),
+             "--controller-port", str(ports["controller"][0]), "--topics"], "starting the Kafka broker",
+            stdin=subprocess.DEVNULL)
+        self.broker_status = [broker, "status", "--dir", str(folder)]
+
     def check(self):
+        if self.broker_status and subprocess.run(self.broker_status, capture_output=True, check=False).returncode:
+            raise Problem("the Kafka broker ended")
         for name, process, log, _ in self.running:
             if process.poll() is not None:
                 raise Problem(f"{name} ended with status {process.returncode}; its last lines:\n{tail(log)}")
@@ -87,6 +100,9 @@ class Processes:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait(timeout=5)
         self.running.clear()
+        if self.broker:
+            subprocess.run(self.broker, capture_output=True, check=False)
+            self.broker = None
 
 
 def tail(path, lines=12):
@@ -394,13 +410,7 @@ def start_all(base, ports, processes):
                         base / "logs" / f"nginx-{agency['node']}.log", stop_signal=signal.SIGTERM)
 
     say("Kafka broker")
-    processes.start("Kafka", [str(TOP / "contrib/kafka/broker"), "run", "--dir", str(base / "kafka"),
-                    "--port", str(ports["kafka"][0]), "--controller-port", str(ports["controller"][0])],
-                    base / "logs" / "kafka.log")
-    wait_for(processes, "the Kafka broker", 90, lambda: subprocess.run(
-        [str(TOP / "contrib/kafka/broker"), "ready", "--port", str(ports["kafka"][0])],
-        capture_output=True, check=False).returncode == 0)
-    run([str(TOP / "contrib/kafka/broker"), "topics", "--port", str(ports["kafka"][0])], "creating the topics")
+    processes.start_broker(base / "kafka", ports)
 
     say("the centre: collectd with posture_criteria")
     config = write_collectd(base, "centre", "centre.example", CENTRE_PLUGINS.format(**values))
