@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#include "common/tls/endpoint.h"
+
+#include "common/base/clock.h"
+#include "common/net/address.h"
+
+#include <openssl/sha.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CHAINS_MAX = 8, DETAIL_MAX = 160 };
+
+struct link {
+    struct posture_tls_endpoint *endpoint;
+    bool is_open;     /* tcp is an open handle */
+    bool is_answered; /* the plan has its answer; only closing is left */
+    bool is_connected;
+    unsigned wants; /* POSTURE_TLS_WANT_* still awaited */
+    const struct posture_tls_suite *suite;
+    int64_t deadline_ms;
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_write_t write;
+    struct posture_buf out;
+    struct posture_tls_reader reader;
+    struct posture_tls_handshake *handshake;
+    struct posture_tls_question question;
+};
+
+struct posture_tls_endpoint {
+    struct posture_tls_endpoint_options options;
+    uv_loop_t *loop;
+    uv_timer_t timer; /* one for all connections: fires at the earliest deadline */
+    struct posture_tls_plan plan;
+    posture_tls_endpoint_cb *done;
+    void *data;
+    json_t *chains;
+    unsigned char leaves[CHAINS_MAX][SHA256_DIGEST_LENGTH];
+    size_t leaf_count;
+    char detail[DETAIL_MAX];
+    bool is_reachable;
+    bool is_deadline;
+    bool is_closing;
+    bool is_pumping;
+    unsigned connections;
+    unsigned open;
+    uint64_t random[4];
+    int64_t started_ns;
+    struct link links[POSTURE_TLS_CONNECTIONS_MAX];
+};
+
+static void endpoint_pump(struct posture_tls_endpoint *endpoint);
+
+static void endpoint_free(struct posture_tls_endpoint *endpoint)
+{
+    for (size_t i = 0; i < endpoint->options.connections; i++) {
+        posture_buf_done(&endpoint->links[i].out);
+        posture_tls_reader_done(&endpoint->links[i].reader);
+        posture_tls_handshake_free(endpoint->links[i].handshake);
+    }
+    json_decref(endpoint->chains);
+    free(endpoint);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+    struct posture_tls_endpoint *endpoint = handle->data;
+    char address[POSTURE_ADDRESS_TEXT];
+    posture_address_format((const struct sockaddr *)&endpoint->options.address, address);
+    json_t *facts = posture_tls_endpoint_facts(
+        &endpoint->plan, endpoint->chains, address, endpoint->is_reachable,
+        endpoint->is_deadline, endpoint->detail, endpoint->connections,
+        (posture_monotonic_ns() - endpoint->started_ns) / POSTURE_NS_PER_MS);
+    endpoint->done(endpoint->data, facts);
+    endpoint_free(endpoint);
+}
+
+static void endpoint_finish(struct posture_tls_endpoint *endpoint)
+{
+    if (endpoint->open > 0 || endpoint->is_closing)
+        return;
+    endpoint->is_closing = true;
+    uv_close((uv_handle_t *)&endpoint->timer, timer_closed);
+}
+
+static void link_closed(uv_handle_t *handle)
+{
+    struct link *link = handle->data;
+    link->is_open = false;
+    link->endpoint->open--;
+    endpoint_pump(link->endpoint);
+}
+
+static void link_close(struct link *link)
+{
+    link->is_answered = true;
+    if (!uv_is_closing((uv_handle_t *)&link->tcp)) {
+        /* RST: neither side keeps a TIME_WAIT of a connection that asked one question. */
+        if (uv_tcp_close_reset(&link->tcp, link_closed) < 0)
+            uv_close((uv_handle_t *)&link->tcp, link_closed);
+    }
+}
+
+static void detail_set(struct posture_tls_endpoint *endpoint, const char *text)
+{
+    if (endpoint->detail[0] == '\0')
+        snprintf(endpoint->detail, sizeof(endpoint->detail), "%s", text);
+}
+
+static void link_answer(struct link *link, enum posture_tls_outcome outcome)
+{
+    struct posture_tls_endpoint *endpoint = link->endpoint;
+    if (link->is_answered)
+        return;
+    if (outcome == POSTURE_TLS_ALERTED && !link->handshake) {
+        char name[POSTURE_TLS_CODE_TEXT];
+        detail_set(endpoint, posture_tls_alert_name(link->reader.flight.alert, name));
+    }
+    posture_tls_plan_answer(&endpoint->plan, &link->question, outcome,
+                            &link->reader.flight);
+    link_close(link);
+}
+
+static void chain_add(struct posture_tls_endpoint *endpoint,
+                      const struct posture_tls_der *certificates, size_t count,
+                      bool is_truncated,
+                      enum posture_tls_authentication suite_authentication,
+                      bool is_handshake)
+{
+    unsigned char digest[SHA256_DIGEST_LENGTH];
+    if (count == 0)
+        return;
+    SHA256(certificates[0].bytes, certificates[0].len, digest);
+    const json_t *chain = NULL;
+    for (size_t i = 0; !chain && i < endpoint->leaf_count; i++) {
+        if (!memcmp(endpoint->leaves[i], digest, sizeof(digest)))
+            chain = json_array_get(endpoint->chains, i);
+    }
+    if (!chain && endpoint->leaf_count < CHAINS_MAX) {
+        bool is_bad = false;
+        json_t *facts = posture_tls_chain_facts(
+            certificates, count, is_truncated, endpoint->options.trust,
+            endpoint->options.verify_name, endpoint->options.verify_is_literal,
+            &endpoint->options.facts_budget, &is_bad);
+        if (is_bad)
+            detail_set(endpoint, "a certificate that cannot be parsed");
+        if (facts && json_array_append_new(endpoint->chains, facts) == 0) {
+            chain = facts;
+            memcpy(endpoint->leaves[endpoint->leaf_count++], digest, sizeof(digest));
+        }
+    }
+    const char *curve = NULL;
+    enum posture_tls_authentication leaf = posture_tls_chain_leaf(chain, &curve);
+    const struct posture_tls_group *group =
+        curve ? posture_tls_group_by_name(endpoint->options.tables, curve) : NULL;
+    if (is_handshake)
+        endpoint->plan.handshake_leaf = leaf;
+    else
+        posture_tls_plan_captured(&endpoint->plan, suite_authentication,
+                                  group ? group->code : 0);
+}
+
+static void link_hello(struct link *link)
+{
+    const struct posture_tls_flight *flight = &link->reader.flight;
+    link->wants = posture_tls_plan_wants(&link->endpoint->plan, &link->question, flight,
+                                         &link->suite);
+    if (link->suite)
+        posture_tls_reader_set_exchange(&link->reader, link->suite->exchange,
+                                        link->suite->has_psk_hint);
+    if (link->question.version == POSTURE_TLS_SSL2) {
+        chain_add(link->endpoint, flight->certificates, flight->certificate_count, false,
+                  POSTURE_TLS_AUTH_RSA, false);
+        link->wants = 0;
+    }
+    if (link->wants == 0)
+        link_answer(link, POSTURE_TLS_ANSWERED);
+}
+
+static void link_event(struct link *link, enum posture_tls_event event)
+{
+    const struct posture_tls_flight *flight = &link->reader.flight;
+    switch (event) {
+    case POSTURE_TLS_EVENT_NONE:
+        break;
+    case POSTURE_TLS_EVENT_HELLO:
+        link_hello(link);
+        break;
+    case POSTURE_TLS_EVENT_CERTIFICATE:
+        if (link->wants & POSTURE_TLS_WANT_CHAIN)
+            chain_add(link->endpoint, flight->certificates, flight->certificate_count,
+                      flight->is_truncated,
+                      link->suite ? link->suite->authentication : POSTURE_TLS_AUTH_OTHER,
+                      false);
+        link->wants &= ~(unsigned)POSTURE_TLS_WANT_CHAIN;
+        break;
+    case POSTURE_TLS_EVENT_KEY_EXCHANGE:
+        link->wants = 0;
+        break;
+    case POSTURE_TLS_EVENT_DONE:
+        link->wants = 0;
+        break;
+    case POSTURE_TLS_EVENT_ALERT:
+        if (!flight->has_hello) {
+            link_answer(link, POSTURE_TLS_ALERTED);
+            return;
+        }
+        link->wants = 0;
+        break;
+    }
+    if (flight->has_hello && link->wants == 0)
+        link_answer(link, POSTURE_TLS_ANSWERED);
+}
+
+static void link_broken(struct link *link, int r)
+{
+    if (link->reader.flight.has_hello && !link->handshake) {
+        /* The question has its answer; only what came after it is bad. */
+        link_answer(link, POSTURE_TLS_ANSWERED);
+        return;
+    }
+    link_answer(link, r == POSTURE_E_FORMAT  ? POSTURE_TLS_NOT_TLS
+                      : r == POSTURE_E_LIMIT ? POSTURE_TLS_TOO_LARGE
+                                             : POSTURE_TLS_BROKEN);
+}
+
+static void write_done(uv_write_t *req, int status)
+{
+    struct link *link = req->data;
+    if (status < 0 && status != UV_ECANCELED)
+        link_answer(link, POSTURE_TLS_RESET);
+}
+
+/* Sends link->out. It fits into an empty socket buffer, so that the copying path is rare.
+ */
+static void link_send(struct link *link)
+{
+    if (link->out.len == 0)
+        return;
+    uv_buf_t buf = uv_buf_init(link->out.data, (unsigned)link->out.len);
+    int n = uv_try_write((uv_stream_t *)&link->tcp, &buf, 1);
+    if (n == UV_EAGAIN)
+        n = 0;
+    if (n < 0) {
+        link_answer(link, POSTURE_TLS_RESET);
+        return;
+    }
+    if ((size_t)n == link->out.len)
+        return;
+    buf = uv_buf_init(link->out.data + n, (unsigned)(link->out.len - (size_t)n));
+    link->write.data = link;
+    if (uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, write_done) < 0)
+        link_answer(link, POSTURE_TLS_RESET);
+}
+
+static void link_handshake(struct link *link, const void *bytes, size_t len)
+{
+    posture_buf_clear(&link->out);
+    int r = posture_tls_handshake_step(link->handshake, bytes, len, &link->out);
+    if (r < 0) {
+        link_answer(link, POSTURE_TLS_ALERTED);
+        return;
+    }
+    if (r == 0) {
+        link_send(link);
+        return;
+    }
+    struct posture_tls_der chain[POSTURE_TLS_CERTIFICATES_MAX];
+    bool is_truncated = false;
+    size_t count = posture_tls_handshake_chain(link->handshake, chain,
+                                               POSTURE_COUNT(chain), &is_truncated);
+    chain_add(link->endpoint, chain, count, is_truncated, POSTURE_TLS_AUTH_OTHER, true);
+    link_answer(link, count > 0 ? POSTURE_TLS_ANSWERED : POSTURE_TLS_BROKEN);
+}
+
+static void read_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct link *link = handle->data;
+    *buf = uv_buf_init(link->endpoint->options.read_buffer, POSTURE_TLS_READ_MAX);
+}
+
+static void read_done(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct link *link = stream->data;
+    if (link->is_answered || n == 0)
+        return;
+    if (n < 0) {
+        bool has_hello = link->reader.flight.has_hello && !link->handshake;
+        link_answer(link, has_hello     ? POSTURE_TLS_ANSWERED
+                          : n == UV_EOF ? POSTURE_TLS_CLOSED
+                                        : POSTURE_TLS_RESET);
+        return;
+    }
+    if (link->handshake) {
+        link_handshake(link, buf->base, (size_t)n);
+        return;
+    }
+    int r = posture_tls_reader_feed(&link->reader, buf->base, (size_t)n);
+    while (r >= 0 && !link->is_answered) {
+        enum posture_tls_event event;
+        r = posture_tls_reader_next(&link->reader, &event);
+        if (r < 0 || event == POSTURE_TLS_EVENT_NONE)
+            break;
+        link_event(link, event);
+    }
+    if (r < 0)
+        link_broken(link, r);
+}
+
+/* is_local: this host refused at once, before anything was sent. */
+static enum posture_tls_outcome connect_outcome(int error, bool is_local)
+{
+    switch (error) {
+    case UV_ECONNREFUSED:
+        return POSTURE_TLS_REFUSED;
+    case UV_ETIMEDOUT:
+        return POSTURE_TLS_NO_CONNECT;
+    case UV_ECONNRESET:
+        return POSTURE_TLS_RESET;
+    case UV_ENETUNREACH:
+    case UV_EHOSTUNREACH:
+    case UV_EADDRNOTAVAIL:
+    case UV_EAFNOSUPPORT:
+        return is_local ? POSTURE_TLS_NO_ROUTE : POSTURE_TLS_UNREACHABLE;
+    default:
+        return POSTURE_TLS_UNREACHABLE;
+    }
+}
+
+static void connect_done(uv_connect_t *req, int status)
+{
+    struct link *link = req->data;
+    if (link->is_answered)
+        return;
+    if (status < 0) {
+        detail_set(link->endpoint, uv_strerror(status));
+        link_answer(link, connect_outcome(status, false));
+        return;
+    }
+    link->is_connected = true;
+    link->endpoint->is_reachable = true;
+    uv_read_start((uv_stream_t *)&link->tcp, read_alloc, read_done);
+    if (link->handshake)
+        link_handshake(link, NULL, 0);
+    else
+        link_send(link);
+}
+
+/* xorshift: a ClientHello's random keeps no secret here, it only differs. */
+static void random_fill(struct posture_tls_endpoint *endpoint, uint8_t out[static 32])
+{
+    for (size_t i = 0; i < POSTURE_COUNT(endpoint->random); i++) {
+        uint64_t x = endpoint->random[i];
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        endpoint->random[i] = x;
+    }
+    memcpy(out, endpoint->random, 32);
+}
+
+static void link_start(struct link *link)
+{
+    struct posture_tls_endpoint *endpoint = link->endpoint;
+    posture_buf_clear(&link->out);
+    posture_tls_reader_reset(&link->reader, link->question.version == POSTURE_TLS_SSL2);
+    link->handshake = posture_tls_handshake_free(link->handshake);
+    link->is_connected = link->is_answered = false;
+    link->wants = 0;
+    link->suite = NULL;
+    link->deadline_ms = (int64_t)uv_now(endpoint->loop) + endpoint->options.timeout_ms;
+
+    int r = 0;
+    if (link->question.purpose == POSTURE_TLS_ASK_HANDSHAKE) {
+        r = posture_tls_handshake_new(endpoint->options.handshake, &link->question,
+                                      endpoint->options.server_name, &link->handshake);
+    } else {
+        random_fill(endpoint, link->question.hello.random);
+        r = posture_tls_hello_write(&link->question.hello, &link->out);
+    }
+    if (r == 0)
+        r = uv_tcp_init(endpoint->loop, &link->tcp);
+    if (r < 0) {
+        posture_tls_plan_answer(&endpoint->plan, &link->question, POSTURE_TLS_TOO_LARGE,
+                                NULL);
+        return;
+    }
+    link->is_open = true;
+    link->tcp.data = link;
+    link->connect.data = link;
+    endpoint->open++;
+    endpoint->connections++;
+    r = uv_tcp_connect(&link->connect, &link->tcp,
+                       (const struct sockaddr *)&endpoint->options.address, connect_done);
+    if (r < 0) {
+        detail_set(endpoint, uv_strerror(r));
+        link_answer(link, connect_outcome(r, true));
+    }
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+    struct posture_tls_endpoint *endpoint = timer->data;
+    int64_t now = (int64_t)uv_now(endpoint->loop);
+    for (size_t i = 0; i < endpoint->options.connections; i++) {
+        struct link *link = &endpoint->links[i];
+        if (!link->is_open || link->is_answered || link->deadline_ms > now)
+            continue;
+        if (link->reader.flight.has_hello && !link->handshake)
+            link_answer(link, POSTURE_TLS_ANSWERED);
+        else
+            link_answer(link, link->is_connected ? POSTURE_TLS_TIMED_OUT
+                                                 : POSTURE_TLS_NO_CONNECT);
+    }
+    endpoint_pump(endpoint);
+}
+
+/* Set once for the earliest deadline, not per connection: a connection that ends in time
+ * costs no timer work. */
+static void timer_arm(struct posture_tls_endpoint *endpoint)
+{
+    if (uv_is_active((uv_handle_t *)&endpoint->timer))
+        return;
+    int64_t now = (int64_t)uv_now(endpoint->loop), first = INT64_MAX;
+    for (size_t i = 0; i < endpoint->options.connections; i++) {
+        const struct link *link = &endpoint->links[i];
+        if (link->is_open && !link->is_answered && link->deadline_ms < first)
+            first = link->deadline_ms;
+    }
+    if (first != INT64_MAX)
+        uv_timer_start(&endpoint->timer, timer_fired,
+                       first > now ? (uint64_t)(first - now) : 0, 0);
+}
+
+static bool handshake_is_hopeless(const struct posture_tls_endpoint *endpoint)
+{
+    const struct posture_tls_plan *plan = &endpoint->plan;
+    bool all_known =
+        plan->lanes[POSTURE_TLS_LANE_GROUPS13].state == POSTURE_TLS_LANE_DONE;
+    return all_known && !posture_tls_handshake_can(endpoint->options.handshake,
+                                                   plan->groups, plan->group_count);
+}
+
+static void endpoint_pump(struct posture_tls_endpoint *endpoint)
+{
+    if (endpoint->is_closing || endpoint->is_pumping)
+        return;
+    endpoint->is_pumping = true;
+    for (size_t i = 0; i < endpoint->options.connections; i++) {
+        struct link *link = &endpoint->links[i];
+        while (!link->is_open &&
+               posture_tls_plan_next(&endpoint->plan, &link->question)) {
+            if (link->question.purpose == POSTURE_TLS_ASK_HANDSHAKE &&
+                handshake_is_hopeless(endpoint))
+                posture_tls_plan_answer(&endpoint->plan, &link->question,
+                                        POSTURE_TLS_ALERTED, NULL);
+            else
+                link_start(link);
+        }
+    }
+    endpoint->is_pumping = false;
+    timer_arm(endpoint);
+    if (posture_tls_plan_is_done(&endpoint->plan))
+        endpoint_finish(endpoint);
+}
+
+int posture_tls_endpoint_start(uv_loop_t *loop,
+                               const struct posture_tls_endpoint_options *options,
+                               posture_tls_endpoint_cb *done, void *data,
+                               struct posture_tls_endpoint **ret)
+{
+    POSTURE_REQUIRE(options->connections >= 1 &&
+                    options->connections <= POSTURE_TLS_CONNECTIONS_MAX);
+    struct posture_tls_endpoint *endpoint = posture_calloc(1, sizeof(*endpoint));
+    if (!endpoint)
+        return -ENOMEM;
+    endpoint->options = *options;
+    endpoint->loop = loop;
+    endpoint->done = done;
+    endpoint->data = data;
+    endpoint->started_ns = posture_monotonic_ns();
+    endpoint->chains = json_array();
+    if (!endpoint->chains) {
+        free(endpoint);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < POSTURE_COUNT(endpoint->random); i++)
+        endpoint->random[i] =
+            ((uint64_t)endpoint->started_ns + i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+    posture_tls_plan_init(&endpoint->plan, options->tables, options->server_name);
+    for (size_t i = 0; i < options->connections; i++) {
+        endpoint->links[i].endpoint = endpoint;
+        posture_tls_reader_init(&endpoint->links[i].reader);
+        posture_buf_init(&endpoint->links[i].out, 0);
+    }
+    uv_timer_init(loop, &endpoint->timer);
+    endpoint->timer.data = endpoint;
+    *ret = endpoint;
+    endpoint_pump(endpoint);
+    return 0;
+}
+
+void posture_tls_endpoint_stop(struct posture_tls_endpoint *endpoint)
+{
+    if (!posture_tls_plan_is_done(&endpoint->plan)) {
+        endpoint->is_deadline = true;
+        posture_tls_plan_stop(&endpoint->plan);
+    }
+    for (size_t i = 0; i < endpoint->options.connections; i++) {
+        if (endpoint->links[i].is_open)
+            link_close(&endpoint->links[i]);
+    }
+    endpoint_finish(endpoint);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#ifndef POSTURE_TLS_PLAN_H
+#define POSTURE_TLS_PLAN_H
+
+#include "common/tls/hello.h"
+#include "common/tls/reader.h"
+
+/*
+ * What to ask one server next, and what its answers mean. Pure: questions out, answers
+ * in; no socket, no clock. Enumeration is by elimination: offer everything, the server
+ * picks one, take it away, until it refuses; one lane per version, two for groups, one
+ * for TLS 1.3 certificates. Lanes are independent, so that several questions can be under
+ * way at once.
+ */
+enum posture_tls_lane_id {
+    /* 0 to 5: enum posture_tls_version */
+    POSTURE_TLS_LANE_GROUPS13 = POSTURE_TLS_VERSION_COUNT,
+    POSTURE_TLS_LANE_GROUPS12,
+    POSTURE_TLS_LANE_HANDSHAKE,
+    POSTURE_TLS_LANE_COUNT
+};
+
+enum posture_tls_purpose {
+    POSTURE_TLS_ASK_FIRST,   /* is this version spoken at all? */
+    POSTURE_TLS_ASK_SUITE,   /* which suite of what is left? */
+    POSTURE_TLS_ASK_ORDER,   /* what was accepted, reversed: whose order counts? */
+    POSTURE_TLS_ASK_CONFIRM, /* after a refusal without an alert: does the server still
+                                answer? */
+    POSTURE_TLS_ASK_GROUP,
+    POSTURE_TLS_ASK_HANDSHAKE, /* a whole TLS 1.3 handshake by OpenSSL */
+};
+
+/* How much of a hello a server is asked to bear. */
+enum posture_tls_variant {
+    POSTURE_TLS_VARIANT_FULL,
+    POSTURE_TLS_VARIANT_COMPACT, /* few suites at a time, below 256 bytes where SNI allows
+                                  */
+    POSTURE_TLS_VARIANT_BARE,    /* the same without extensions */
+};
+
+struct posture_tls_question {
+    enum posture_tls_lane_id lane;
+    enum posture_tls_purpose purpose;
+    enum posture_tls_version version; /* highest that is offered */
+    bool is_opening;                  /* every version at once */
+    struct posture_tls_hello hello;   /* its lists point into this struct; random unset */
+    uint32_t suites[POSTURE_TLS_SUITES_MAX];
+    uint16_t groups[POSTURE_TLS_GROUPS_MAX];
+    uint16_t versions[4];
+    enum posture_tls_authentication
+        authentication; /* HANDSHAKE: RSA or ECDSA only; OTHER: any */
+    uint16_t group;     /* HANDSHAKE: what the server chose before; 0: unknown */
+};
+
+enum posture_tls_outcome {
+    POSTURE_TLS_ANSWERED,    /* flight has a hello; HANDSHAKE: it was completed */
+    POSTURE_TLS_ALERTED,     /* flight has an alert; HANDSHAKE: it failed */
+    POSTURE_TLS_CLOSED,      /* end of file without an answer */
+    POSTURE_TLS_RESET,       /* connection reset */
+    POSTURE_TLS_TIMED_OUT,   /* no (whole) answer in time */
+    POSTURE_TLS_NOT_TLS,     /* the first bytes are something else */
+    POSTURE_TLS_BROKEN,      /* bytes that break the protocol */
+    POSTURE_TLS_TOO_LARGE,   /* over a limit of ours */
+    POSTURE_TLS_REFUSED,     /* TCP: connection refused */
+    POSTURE_TLS_NO_ROUTE,    /* TCP: this host has no route */
+    POSTURE_TLS_UNREACHABLE, /* TCP: other errors */
+    POSTURE_TLS_NO_CONNECT,  /* TCP: no connection in time */
+};
+
+enum posture_tls_lane_state {
+    POSTURE_TLS_LANE_WAITING, /* for another lane */
+    POSTURE_TLS_LANE_READY,
+    POSTURE_TLS_LANE_ASKED,
+    POSTURE_TLS_LANE_DONE,
+};
+
+struct posture_tls_lane {
+    enum posture_tls_lane_state state;
+    enum posture_tls_purpose purpose;
+    enum posture_tls_variant variant;
+    bool is_supported;
+    bool is_lower;      /* FIRST was answered with a lower version */
+    bool was_refused;   /* FIRST was refused or failed */
+    bool is_incomplete; /* could not be measured to its end */
+    bool is_unclear;    /* whether the version is spoken could not be found out */
+    bool needs_confirm;
+    bool spans_chunks; /* accepted suites of more than one chunk: their order is not known
+                        */
+    uint8_t retries;
+    uint8_t order; /* 0 not known, 1 the client's, 2 the server's */
+    uint8_t first_chunk;
+    size_t chunk;
+    uint16_t found[POSTURE_TLS_SUITES_MAX]; /* indices of tables->suites, as accepted */
+    size_t found_count;
+    uint8_t gone[POSTURE_TLS_SUITES_MAX]; /* accepted, by index */
+};
+
+enum posture_tls_phase {
+    POSTURE_TLS_PHASE_OPENING, /* one question at a time, until the server says anything
+                                  in TLS */
+    POSTURE_TLS_PHASE_RUNNING,
+    POSTURE_TLS_PHASE_OVER,
+};
+
+struct posture_tls_plan {
+    const struct posture_tls_tables *tables;
+    const char *server_name;
+    enum posture_tls_phase phase;
+    unsigned opening_step;
+    unsigned opening_silences;
+    bool opening_failed; /* the first hello, with every version, was not answered */
+    bool is_second_pass;
+    bool is_full_fine; /* a FULL hello was answered */
+    bool is_length_intolerant;
+    bool is_extension_intolerant;
+    bool is_share_intolerant; /* TLS 1.3 only for those who bring a key share */
+    int gate_lane; /* runs alone until it knows which variant works; -1: none */
+    enum posture_tls_variant start_variant;
+    struct posture_tls_lane lanes[POSTURE_TLS_LANE_COUNT];
+    uint16_t groups[POSTURE_TLS_GROUPS_MAX]; /* codes, as found */
+    size_t group_count;
+    uint8_t group13_gone[POSTURE_TLS_GROUPS_MAX]; /* by index of tables->groups */
+    uint8_t group12_gone[POSTURE_TLS_GROUPS_MAX];
+    uint16_t group13_first;
+    uint32_t dhe_bits;
+    unsigned
+        captured; /* bit per enum posture_tls_authentication: chain seen in the clear */
+    uint16_t leaf_group; /* curve of an EC leaf; 0: none */
+    unsigned handshakes;
+    enum posture_tls_authentication handshake_leaf;
+    bool handshake_failed;
+    enum posture_tls_outcome failure; /* why phase is OVER without a version */
+};
+
+void posture_tls_plan_init(struct posture_tls_plan *plan,
+                           const struct posture_tls_tables *tables,
+                           const char *server_name);
+/* true: *ret is to be asked. false: nothing now (answers are awaited), or the plan is
+ * done. */
+bool posture_tls_plan_next(struct posture_tls_plan *plan,
+                           struct posture_tls_question *ret);
+bool posture_tls_plan_is_done(const struct posture_tls_plan *plan);
+
+/* After EVENT_HELLO: what else of the flight is worth waiting for. */
+enum { POSTURE_TLS_WANT_CHAIN = 1 << 0, POSTURE_TLS_WANT_EXCHANGE = 1 << 1 };
+unsigned posture_tls_plan_wants(const struct posture_tls_plan *plan,
+                                const struct posture_tls_question *question,
+                                const struct posture_tls_flight *flight,
+                                const struct posture_tls_suite **ret_suite);
+/* A chain was read: authentication of the suite (or of a handshake's leaf), curve of its
+ * leaf. */
+void posture_tls_plan_captured(struct posture_tls_plan *plan,
+                               enum posture_tls_authentication authentication,
+                               uint16_t leaf_group);
+/* flight: may be NULL unless the outcome is ANSWERED (but for HANDSHAKE) or ALERTED. */
+void posture_tls_plan_answer(struct posture_tls_plan *plan,
+                             const struct posture_tls_question *question,
+                             enum posture_tls_outcome outcome,
+                             const struct posture_tls_flight *flight);
+/* Time is up: whatever is not done is incomplete. */
+void posture_tls_plan_stop(struct posture_tls_plan *plan);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#ifndef POSTURE_TLS_PROBE_H
+#define POSTURE_TLS_PROBE_H
+
+#include "common/net/address.h"
+#include "common/tls/certificate.h"
+
+#include <jansson.h>
+#include <uv.h>
+
+/*
+ * Measures one TLS endpoint, every address of its name: versions, suites, groups and
+ * chains by raw ClientHellos, TLS 1.3 certificates by one whole handshake of OpenSSL. The
+ * result is the object "tls" of schemas/facts/tls.schema.json.
+ */
+enum { POSTURE_TLS_ADDRESSES_MAX = 8 };
+
+/* What all probes of a thread share: IANA tables, an SSL_CTX, a read buffer. */
+struct posture_tls_context;
+int posture_tls_context_new(const char *data_dir, struct posture_tls_context **ret,
+                            struct posture_error *reterr);
+struct posture_tls_context *posture_tls_context_free(struct posture_tls_context *context);
+POSTURE_AUTO_DEFINE(struct posture_tls_context *, posture_tls_context_free)
+
+struct posture_tls_probe_options {
+    struct posture_tls_context *context;
+    const char *host; /* name (A-labels) or address literal without brackets */
+    uint16_t port;
+    bool is_literal;
+    const char *server_name; /* SNI and the name verified; NULL: host */
+    const struct posture_tls_trust *trust;
+    const struct posture_address_policy *policy; /* for what DNS gives */
+    uint32_t timeout_ms;                         /* one connection */
+    uint32_t deadline_ms;                        /* the whole target */
+    uint32_t connections;                        /* at once to one address; 1 to 16 */
+};
+
+struct posture_tls_probe;
+/* Runs once, in the loop. facts: owner is the callee; NULL when memory was out. */
+typedef void posture_tls_probe_cb(void *data, json_t *facts);
+
+/* Strings of options are copied; the pointers to context, trust and policy must outlive
+ * the probe. */
+int posture_tls_probe_start(uv_loop_t *loop,
+                            const struct posture_tls_probe_options *options,
+                            posture_tls_probe_cb *done, void *data,
+                            struct posture_tls_probe **ret);
+/* No callback comes any more; handles close in the loop. */
+void posture_tls_probe_cancel(struct posture_tls_probe *probe);
+
+#endif
