@@ -9,9 +9,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Foreign JSON: no NUL byte, well-formed UTF-8, no duplicate keys, nesting at most 32, one value and
- * nothing after it, integers within int64. POSTURE_E_FORMAT with line and column, POSTURE_E_LIMIT for
- * depth, -ENOMEM. The size is the caller's to limit. Sets jansson's allocator to posture_malloc/free. */
+/* Foreign JSON: no NUL byte, well-formed UTF-8, no duplicate keys, nesting at most 32,
+ * one value and nothing after it, integers within int64. POSTURE_E_FORMAT with line and
+ * column, POSTURE_E_LIMIT for depth, -ENOMEM. The size is the caller's to limit. Sets
+ * jansson's allocator to posture_malloc/free. */
 enum { POSTURE_JSON_DEPTH_MAX = 32 };
 int posture_json_parse(const char *bytes, size_t len, json_t **ret_root,
                        struct posture_error *reterr);

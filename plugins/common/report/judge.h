@@ -7,8 +7,9 @@
 #include "common/report/result.h"
 
 /*
- * Verdicts are a pure function of (facts, declared dates, profile, date). Each plugin offers one
- * check set per kind from its <topic>_checks.c; posture_criteria and posture link them all.
+ * Verdicts are a pure function of (facts, declared dates, profile, date). Each plugin
+ * offers one check set per kind from its <topic>_checks.c; posture_criteria and posture
+ * link them all.
  */
 struct posture_check_input {
     const json_t *facts;    /* the kind's member: report.facts.<kind> */
@@ -20,12 +21,14 @@ struct posture_check_input {
 
 struct posture_check_set {
     const char *kind;
-    /* Appends one result per check of the kind, in a fixed order. 0 or -ENOMEM. Facts that are
-     * not what the schema says give unknown, never a crash. */
-    int (*judge)(const struct posture_check_input *input, struct posture_results *results);
+    /* Appends one result per check of the kind, in a fixed order. 0 or -ENOMEM. Facts
+     * that are not what the schema says give unknown, never a crash. */
+    int (*judge)(const struct posture_check_input *input,
+                 struct posture_results *results);
 };
 
-/* sets: array ended by NULL. POSTURE_E_MISSING for a kind without a set. results is filled from empty. */
+/* sets: array ended by NULL. POSTURE_E_MISSING for a kind without a set. results is
+ * filled from empty. */
 int posture_judge(const struct posture_check_set *const *sets, const char *kind,
                   const json_t *facts, const json_t *declared,
                   const struct posture_profile *profile, int64_t at_ns,

@@ -9,7 +9,8 @@
 
 #include <stdint.h>
 
-/* posture.report/1: schemas/report.v1.schema.json, facts in schemas/facts/<kind>.schema.json. */
+/* posture.report/1: schemas/report.v1.schema.json, facts in
+ * schemas/facts/<kind>.schema.json. */
 enum { POSTURE_REPORT_MAX = 256 * 1024 };
 
 struct posture_report {
@@ -31,13 +32,15 @@ struct posture_report *posture_report_free(struct posture_report *report);
 POSTURE_AUTO_DEFINE(struct posture_report *, posture_report_free)
 
 /* Compact JSON. POSTURE_E_LIMIT over POSTURE_REPORT_MAX. Owner: caller. */
-int posture_report_encode(const struct posture_report *report, char **ret_bytes, size_t *ret_len,
+int posture_report_encode(const struct posture_report *report, char **ret_bytes,
+                          size_t *ret_len, struct posture_error *reterr);
+/* From bytes: size, NUL, UTF-8, JSON, schema (schema may be NULL: only what the struct
+ * needs is required), then what a schema cannot say (the subject's one spelling, and that
+ * its scheme is of the kind), then the struct. POSTURE_E_LIMIT, _FORMAT, _SCHEMA. */
+int posture_report_decode(const char *bytes, size_t len,
+                          const struct posture_schema *schema,
+                          struct posture_report **ret_report,
                           struct posture_error *reterr);
-/* From bytes: size, NUL, UTF-8, JSON, schema (schema may be NULL: only what the struct needs is
- * required), then what a schema cannot say (the subject's one spelling, and that its scheme is of the
- * kind), then the struct. POSTURE_E_LIMIT, _FORMAT, _SCHEMA. */
-int posture_report_decode(const char *bytes, size_t len, const struct posture_schema *schema,
-                          struct posture_report **ret_report, struct posture_error *reterr);
 /* From a parsed document, which is taken (also on failure). */
 int posture_report_from_json_take(json_t *root, struct posture_report **ret_report,
                                   struct posture_error *reterr);

@@ -28,7 +28,7 @@ enum posture_result_status posture_result_worse(enum posture_result_status a,
 struct posture_result {
     const char *check; /* borrowed from the check table */
     enum posture_result_status status;
-    json_t *value; /* string, number or NULL: what was judged (worst item, year …) */
+    json_t *value;    /* string, number or NULL: what was judged (worst item, year …) */
     const char *code; /* key of a reason in schemas/checks.json; borrowed, static */
     json_t *args;     /* object of the reason's arguments, or NULL */
     /* The same facts judged by the same profile give the same result until this instant;

@@ -8,8 +8,6 @@
 #include <string.h>
 
 enum {
-    FILE_MAX = 1024 * 1024,
-    DOCUMENTS_MAX = 32,
     NODES_MAX = 8192,
     DEPTH_MAX = 200,
     PATH_MAX_BYTES = 512,
@@ -72,86 +70,6 @@ static int compile_below(struct loader *loader, const struct spot *spot, const c
     return compile(loader, &below, json, ret);
 }
 
-/* "a/b/../c" to "a/c"; false when it leaves the folder. */
-static bool path_normalize(char *path)
-{
-    char *out = path;
-    for (char *part = path; *part;) {
-        size_t len = strcspn(part, "/");
-        char *next = part + len + (part[len] == '/');
-        if (len == 2 && strncmp(part, "..", 2) == 0) {
-            if (out == path)
-                return false;
-            out--; /* the slash */
-            while (out > path && out[-1] != '/')
-                out--;
-        } else if (len > 0 && !(len == 1 && *part == '.')) {
-            memmove(out, part, len);
-            out += len;
-            if (*next)
-                *out++ = '/';
-        }
-        part = next;
-    }
-    *out = '\0';
-    return out > path;
-}
-
-static int document_load(struct loader *loader, const char *path,
-                         struct schema_document **ret)
-{
-    struct posture_schema *schema = loader->schema;
-    for (struct schema_document *d = schema->documents; d; d = d->next) {
-        if (strcmp(d->path, path) == 0) {
-            *ret = d;
-            return 0;
-        }
-    }
-    if (schema->document_count >= DOCUMENTS_MAX)
-        return posture_error_at(loader->reterr, POSTURE_E_LIMIT, path, 0, 0,
-                                "more than %d schema files", DOCUMENTS_MAX);
-    POSTURE_AUTO_FREE char *full = posture_asprintf("%s/%s", schema->folder, path);
-    if (!full)
-        return no_memory(loader);
-    struct schema_document *document = posture_calloc(1, sizeof(*document));
-    if (!document)
-        return no_memory(loader);
-    document->next = schema->documents; /* owned from here on */
-    schema->documents = document;
-    schema->document_count++;
-    document->path = posture_strdup(path);
-    if (!document->path)
-        return no_memory(loader);
-    POSTURE_TRY(posture_json_load(full, FILE_MAX, &document->root, loader->reterr));
-    *ret = document;
-    return 0;
-}
-
-/* A JSON pointer (RFC 6901) without percent-encoding: our own references need none. */
-static const json_t *pointer_resolve(const json_t *value, const char *pointer)
-{
-    while (value && *pointer == '/') {
-        char token[PATH_MAX_BYTES];
-        size_t n = 0;
-        for (pointer++; *pointer && *pointer != '/'; pointer++) {
-            char c = *pointer;
-            if (c == '~' && (pointer[1] == '0' || pointer[1] == '1'))
-                c = *++pointer == '0' ? '~' : '/';
-            if (n + 1 >= sizeof(token))
-                return NULL;
-            token[n++] = c;
-        }
-        token[n] = '\0';
-        if (json_is_array(value))
-            value = n > 0 && n < 6 && strspn(token, "0123456789") == n
-                        ? json_array_get(value, (size_t)atoi(token))
-                        : NULL;
-        else
-            value = json_object_get(value, token);
-    }
-    return *pointer == '\0' ? value : NULL;
-}
-
 static int ref_compile(struct loader *loader, const struct spot *spot, const char *ref,
                        struct schema_node **ret)
 {
@@ -168,12 +86,13 @@ static int ref_compile(struct loader *loader, const struct spot *spot, const cha
         if (n < 0 || (size_t)n >= sizeof(path))
             return refuse(loader, spot, POSTURE_E_LIMIT, "reference '%s' is too long",
                           ref);
-        if (ref[0] == '/' || memchr(ref, ':', file_len) || !path_normalize(path))
+        if (ref[0] == '/' || memchr(ref, ':', file_len) || !schema_path_normalize(path))
             return refuse(loader, spot, POSTURE_E_DENIED,
                           "reference '%s' leaves the folder of the schemas", ref);
-        POSTURE_TRY(document_load(loader, path, &document));
+        POSTURE_TRY(
+            schema_document_load(loader->schema, path, &document, loader->reterr));
     }
-    const json_t *target = pointer_resolve(document->root, pointer);
+    const json_t *target = schema_pointer_resolve(document->root, pointer);
     if (!target)
         return refuse(loader, spot, POSTURE_E_MISSING, "reference '%s' leads nowhere",
                       ref);
@@ -601,40 +520,6 @@ static bool has_cycle(struct schema_node *node)
     return found;
 }
 
-static struct schema_node *node_free(struct schema_node *node)
-{
-    struct schema_node *next = node->next;
-    for (size_t i = 0; i < node->pattern_property_count; i++)
-        schema_pattern_free(node->pattern_properties[i].pattern);
-    schema_pattern_free(node->pattern);
-    free(node->pattern_properties);
-    free(node->properties);
-    free(node->slots);
-    free(node->all_of.items);
-    free(node->any_of.items);
-    free(node->one_of.items);
-    free(node);
-    return next;
-}
-
-struct posture_schema *posture_schema_free(struct posture_schema *schema)
-{
-    if (!schema)
-        return NULL;
-    for (struct schema_node *node = schema->nodes; node;)
-        node = node_free(node);
-    for (struct schema_document *document = schema->documents; document;) {
-        struct schema_document *next = document->next;
-        json_decref(document->root);
-        free(document->path);
-        free(document);
-        document = next;
-    }
-    free(schema->folder);
-    free(schema);
-    return NULL;
-}
-
 static int schema_fill(struct loader *loader, const char *path)
 {
     struct posture_schema *schema = loader->schema;
@@ -645,7 +530,8 @@ static int schema_fill(struct loader *loader, const char *path)
     if (!schema->folder)
         return no_memory(loader);
     struct schema_document *document = NULL;
-    POSTURE_TRY(document_load(loader, slash ? slash + 1 : path, &document));
+    POSTURE_TRY(schema_document_load(schema, slash ? slash + 1 : path, &document,
+                                     loader->reterr));
     const struct spot top = {.document = document, .path = ""};
     POSTURE_TRY(compile(loader, &top, document->root, &schema->root));
     for (struct schema_node *node = schema->nodes; node; node = node->next) {

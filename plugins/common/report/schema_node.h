@@ -109,6 +109,15 @@ struct posture_schema {
     char *folder;
 };
 
+/* "a/b/../c" to "a/c", in place; false when it leaves the folder. */
+bool schema_path_normalize(char *path);
+/* Finds or reads a file of the schema's folder; owned by the schema. */
+int schema_document_load(struct posture_schema *schema, const char *path,
+                         struct schema_document **ret, struct posture_error *reterr);
+/* A JSON pointer (RFC 6901) without percent-encoding: our own references need none. NULL:
+ * nowhere. */
+const json_t *schema_pointer_resolve(const json_t *value, const char *pointer);
+
 static inline size_t schema_key_hash(const char *key, size_t len)
 {
     /* Keys of one object differ in length or in their ends; equality decides anyway. */
