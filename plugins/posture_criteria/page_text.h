@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#ifndef POSTURE_CRITERIA_PAGE_TEXT_H
+#define POSTURE_CRITERIA_PAGE_TEXT_H
+
+#include "posture_criteria/page_model.h"
+
+/* Every fixed word of the pages, in both languages. A text with {} has one place for a
+ * value. */
+enum posture_text {
+    POSTURE_TEXT_ACHIEVED,
+    POSTURE_TEXT_AGENCIES,
+    POSTURE_TEXT_AGENCIES_MEETING,
+    POSTURE_TEXT_AGENCIES_N,
+    POSTURE_TEXT_AGENCY,
+    POSTURE_TEXT_AGE_OF_DATA,
+    POSTURE_TEXT_AGO,
+    POSTURE_TEXT_ALL_AGENCIES,
+    POSTURE_TEXT_ALL_MET,
+    POSTURE_TEXT_AND_MORE,
+    POSTURE_TEXT_AREA,
+    POSTURE_TEXT_AREAS_AND_AGENCIES,
+    POSTURE_TEXT_AS_OF,
+    POSTURE_TEXT_BACK,
+    POSTURE_TEXT_CHECKS,
+    POSTURE_TEXT_CHECK_VALUE_MIN,
+    POSTURE_TEXT_COVERAGE,
+    POSTURE_TEXT_CRITERION,
+    POSTURE_TEXT_DAYS_LEFT,
+    POSTURE_TEXT_DO,
+    POSTURE_TEXT_DUPLICATES,
+    POSTURE_TEXT_EMPTY,
+    POSTURE_TEXT_EMPTY_HELP,
+    POSTURE_TEXT_EXCEPTIONS,
+    POSTURE_TEXT_EXPECTED,
+    POSTURE_TEXT_EXPIRED,
+    POSTURE_TEXT_EXPIRES,
+    POSTURE_TEXT_FAILS,
+    POSTURE_TEXT_IN_N_CRITERIA,
+    POSTURE_TEXT_LAST_REPORT,
+    POSTURE_TEXT_LEGEND,
+    POSTURE_TEXT_LISTS_CUT,
+    POSTURE_TEXT_MEETING,
+    POSTURE_TEXT_METRICS,
+    POSTURE_TEXT_MODEL_OLD,
+    POSTURE_TEXT_MODEL_OLD_HELP,
+    POSTURE_TEXT_NEWEST,
+    POSTURE_TEXT_NOTHING_FAILS,
+    POSTURE_TEXT_NOT_FOUND,
+    POSTURE_TEXT_NOT_FOUND_HELP,
+    POSTURE_TEXT_NO_REPORT,
+    POSTURE_TEXT_OF_MEASURED,
+    POSTURE_TEXT_OLDEST,
+    POSTURE_TEXT_OWNER,
+    POSTURE_TEXT_PRODUCT,
+    POSTURE_TEXT_PROFILE,
+    POSTURE_TEXT_QUESTION,
+    POSTURE_TEXT_REASON,
+    POSTURE_TEXT_RECOMMENDATION,
+    POSTURE_TEXT_REJECTED,
+    POSTURE_TEXT_REPORTED,
+    POSTURE_TEXT_REPORTER,
+    POSTURE_TEXT_ROLL_UP,
+    POSTURE_TEXT_SHOW,
+    POSTURE_TEXT_SINCE,
+    POSTURE_TEXT_SOURCE,
+    POSTURE_TEXT_STALE_DO,
+    POSTURE_TEXT_STALE_WHY,
+    POSTURE_TEXT_MISSING_DO,
+    POSTURE_TEXT_MISSING_WHY,
+    POSTURE_TEXT_SKIP,
+    POSTURE_TEXT_STARTING,
+    POSTURE_TEXT_STARTING_HELP,
+    POSTURE_TEXT_STATE_ABSENT,
+    POSTURE_TEXT_STATE_MET,
+    POSTURE_TEXT_STATE_NOT_MET,
+    POSTURE_TEXT_STATE_UNMEASURED,
+    POSTURE_TEXT_SUBJECT,
+    POSTURE_TEXT_SUBJECTS_N,
+    POSTURE_TEXT_SUBJECTS_PASS,
+    POSTURE_TEXT_TARGET,
+    POSTURE_TEXT_TITLE,
+    POSTURE_TEXT_UNREGISTERED,
+    POSTURE_TEXT_WAITING,
+    POSTURE_TEXT_WHAT,
+    POSTURE_TEXT_WHERE,
+    POSTURE_TEXT_COUNT,
+};
+const char *posture_text(enum posture_text text, enum posture_lang lang);
+
+/* "Fails", "No report" …: the words that stand beside each colour. */
+const char *posture_text_pass(enum posture_lang lang);
+const char *posture_text_trouble(enum posture_trouble trouble, enum posture_lang lang);
+
+/* The words of area, class and sector ids that are common in Japan; the id itself for
+ * others. */
+const char *posture_text_area(const char *id, enum posture_lang lang);
+const char *posture_text_class(const char *id, enum posture_lang lang);
+const char *posture_text_sector(const char *id, enum posture_lang lang);
+
+#endif
