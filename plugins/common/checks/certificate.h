@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#ifndef POSTURE_CHECKS_CERTIFICATE_H
+#define POSTURE_CHECKS_CERTIFICATE_H
+
+#include "common/checks/algorithm.h"
+
+/*
+ * Certificates as facts have them (schemas/facts/tls.schema.json,
+ * chains[].certificates[]), the leaf first. What is not as the schema says is
+ * "malformed", never a crash.
+ */
+enum { POSTURE_CERTIFICATE_ITEM_MAX = 96 };
+
+/* Issuer and subject are the same name: a root. What it says of itself is not relied on.
+ */
+bool posture_certificate_is_self_issued(const json_t *certificate);
+
+/* The public key: algorithm and strength. item becomes "rsa 2048", "ec secp256r1",
+ * "ed25519". */
+void posture_certificate_key_judge(const struct posture_check_input *input,
+                                   const json_t *certificate, struct posture_finding *ret,
+                                   char item[static POSTURE_CERTIFICATE_ITEM_MAX]);
+/* The signature on it: scheme and hash. item becomes the algorithm's name. */
+void posture_certificate_signature_judge(const struct posture_check_input *input,
+                                         const json_t *certificate,
+                                         struct posture_finding *ret,
+                                         char item[static POSTURE_CERTIFICATE_ITEM_MAX]);
+/* Validity at the date: offers pass, fail or unknown, with the instants at which it
+ * changes. */
+void posture_certificate_validity_judge(const struct posture_check_input *input,
+                                        const json_t *certificate,
+                                        struct posture_verdict *verdict);
+
+#endif
