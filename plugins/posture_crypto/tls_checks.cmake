@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# Copyright The posture authors
+#
+# The pure half of the plugin: facts of kind tls → results. No socket, no collectd, no OpenSSL.
+posture_add_library(posture_crypto_checks
+    SOURCES
+        tls_cert_checks.c
+        tls_checks.c
+        tls_facts.c
+        tls_group_checks.c
+        tls_strength_checks.c
+        tls_suite_checks.c
+        tls_types.c
+        tls_version_checks.c
+    LIBS posture_checks)
+
+posture_add_test(tls_checks_test SOURCES tls_checks_test.c LIBS posture_crypto_checks)
+
+# One test per folder of testdata/: facts.json, at, profile [, declared.json] → expected.json.
+add_executable(tls_checks_golden tls_checks_golden.c)
+target_compile_definitions(tls_checks_golden PRIVATE POSTURE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_link_libraries(tls_checks_golden PRIVATE posture_crypto_checks
+    posture::warnings posture::sanitize)
+file(GLOB cases CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/testdata/*/at")
+foreach(case ${cases})
+    get_filename_component(folder "${case}" DIRECTORY)
+    get_filename_component(name "${folder}" NAME)
+    add_test(NAME tls_checks_golden.${name} COMMAND tls_checks_golden "${folder}")
+    set_tests_properties(tls_checks_golden.${name} PROPERTIES LABELS golden TIMEOUT 20)
+endforeach()
