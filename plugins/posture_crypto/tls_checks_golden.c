@@ -81,6 +81,37 @@ static int compare(const json_t *expected, const json_t *got)
     return failures ? 1 : 0;
 }
 
+/* Each reason is a whole sentence in each language: no code, no argument left over. */
+static int reasons_check(const struct posture_results *results)
+{
+    POSTURE_AUTO(posture_check_registry_free)
+    struct posture_check_registry *registry = NULL;
+    struct posture_error error = {0};
+    if (posture_check_registry_load(POSTURE_SOURCE_DIR "/schemas", &registry, &error) < 0)
+        return die("checks.json", &error);
+    int failures = 0;
+    for (size_t i = 0; i < results->count; i++) {
+        const struct posture_result *result = &results->items[i];
+        for (int lang = 0; lang < POSTURE_LANG_COUNT; lang++) {
+            POSTURE_AUTO_BUF struct posture_buf text = {0};
+            posture_check_reason(registry, result->code, result->args,
+                                 (enum posture_lang)lang, &text);
+            if (text.data && strcmp(text.data, result->code) != 0 &&
+                !strchr(text.data, '{'))
+                continue;
+            fprintf(stderr, "%s: no sentence in %s: %s\n", result->check,
+                    posture_lang_name((enum posture_lang)lang),
+                    text.data ? text.data : "");
+            failures++;
+        }
+        if (!posture_check_find(registry, result->check)) {
+            fprintf(stderr, "%s: not in the registry\n", result->check);
+            failures++;
+        }
+    }
+    return failures ? 1 : 0;
+}
+
 static int write_expected(const char *dir, const json_t *list)
 {
     POSTURE_AUTO_FREE char *path = posture_asprintf("%s/expected.json", dir);
@@ -137,5 +168,7 @@ int main(int argc, char **argv)
     json_auto_t *expected = document_load(dir, "expected.json", &error);
     if (!expected)
         return die(dir, &error);
-    return compare(expected, got);
+    int failures = compare(expected, got);
+    r = reasons_check(&results);
+    return failures ? failures : r;
 }

@@ -25,6 +25,8 @@ struct posture_check_registry {
     const struct posture_check_info **by_id;
     struct reason *reasons; /* by code */
     size_t reason_count;
+    const json_t *notes; /* list of {"arg", language: sentence} */
+    const json_t *words; /* argument -> value -> {language: word} */
 };
 
 static const char *const lang_names[POSTURE_LANG_COUNT] = {
@@ -135,7 +137,10 @@ static int registry_fill(struct posture_check_registry *registry, const char *pa
                          struct posture_error *reterr)
 {
     const json_t *checks = json_object_get(registry->root, "checks");
-    size_t count = json_array_size(checks), reason_count = 0;
+    const json_t *shared = json_object_get(registry->root, "codes");
+    size_t count = json_array_size(checks), reason_count = json_object_size(shared);
+    registry->notes = json_object_get(registry->root, "notes");
+    registry->words = json_object_get(registry->root, "words");
     for (size_t i = 0; i < count; i++)
         reason_count +=
             json_object_size(json_object_get(json_array_get(checks, i), "codes"));
@@ -160,6 +165,7 @@ static int registry_fill(struct posture_check_registry *registry, const char *pa
         POSTURE_TRY(
             reasons_fill(registry, json_object_get(object, "codes"), path, reterr));
     }
+    POSTURE_TRY(reasons_fill(registry, shared, path, reterr));
     qsort(registry->by_id, registry->count, sizeof(*registry->by_id), info_order);
     qsort(registry->reasons, registry->reason_count, sizeof(*registry->reasons),
           reason_order);
@@ -221,8 +227,19 @@ const struct posture_check_info *posture_check_at(const struct posture_check_reg
     return index < r->count ? &r->checks[index] : NULL;
 }
 
-static void value_write(const json_t *value, struct posture_buf *out)
+/* words: how values of the argument are said in the language; may be NULL. */
+static void value_write(const json_t *value, const json_t *words, enum posture_lang lang,
+                        struct posture_buf *out)
 {
+    const char *said =
+        json_is_string(value)
+            ? posture_json_string(json_object_get(words, json_string_value(value)),
+                                  lang_names[lang])
+            : NULL;
+    if (said) {
+        posture_buf_adds(out, said);
+        return;
+    }
     char number[32];
     switch (json_typeof(value)) {
     case JSON_STRING:
@@ -246,13 +263,30 @@ static void value_write(const json_t *value, struct posture_buf *out)
             if (i > 0)
                 posture_buf_adds(out, ", ");
             if (!json_is_array(item)) /* one level is a list; more is nobody's sentence */
-                value_write(item, out);
+                value_write(item, words, lang, out);
         }
         break;
     default:
         posture_buf_adds(out, "-");
         break;
     }
+}
+
+/* text with its {name}s replaced. */
+static void sentence_write(const struct posture_check_registry *r, const char *text,
+                           const json_t *args, enum posture_lang lang,
+                           struct posture_buf *out)
+{
+    size_t len = 0;
+    for (const char *p; (p = placeholder_next(text, &len)); text = p + len + 2) {
+        posture_buf_add(out, text, (size_t)(p - text));
+        const json_t *value = json_object_getn(args, p + 1, len);
+        if (value)
+            value_write(value, json_object_getn(r->words, p + 1, len), lang, out);
+        else
+            posture_buf_add(out, p, len + 2);
+    }
+    posture_buf_adds(out, text);
 }
 
 int posture_check_reason(const struct posture_check_registry *r, const char *code,
@@ -262,21 +296,19 @@ int posture_check_reason(const struct posture_check_registry *r, const char *cod
     const struct reason wanted = {.code = code};
     const struct reason *reason =
         bsearch(&wanted, r->reasons, r->reason_count, sizeof(*r->reasons), reason_order);
-    const char *text =
-        reason && (unsigned)lang < POSTURE_LANG_COUNT ? reason->text[lang] : NULL;
-    if (!text) {
+    if (!reason || (unsigned)lang >= POSTURE_LANG_COUNT || !reason->text[lang]) {
         posture_buf_adds(out, code);
         return posture_buf_error(out);
     }
-    size_t len = 0;
-    for (const char *p; (p = placeholder_next(text, &len)); text = p + len + 2) {
-        posture_buf_add(out, text, (size_t)(p - text));
-        const json_t *value = json_object_getn(args, p + 1, len);
-        if (value)
-            value_write(value, out);
-        else
-            posture_buf_add(out, p, len + 2);
+    sentence_write(r, reason->text[lang], args, lang, out);
+    size_t i;
+    const json_t *note;
+    json_array_foreach (r->notes, i, note) {
+        if (!json_object_get(args, posture_json_string(note, "arg")))
+            continue;
+        if (lang != POSTURE_LANG_JA) /* Japanese sentences follow without a space */
+            posture_buf_addc(out, ' ');
+        sentence_write(r, posture_json_string(note, lang_names[lang]), args, lang, out);
     }
-    posture_buf_adds(out, text);
     return posture_buf_error(out);
 }

@@ -36,8 +36,10 @@ posture_check_find(const struct posture_check_registry *r, const char *id);
 const struct posture_check_info *posture_check_at(const struct posture_check_registry *r,
                                                   size_t index);
 /* The sentence of a reason code: {name} replaced from args (strings, numbers, lists
- * joined by ", "). A code or argument that is not known is written as it is, never an
- * error. */
+ * joined by ", "; words of ours as the file says them), then the file's notes on what
+ * else is in args (address, certainty …). A code or argument that is not known is
+ * written as it is, never an error. Foreign text is not escaped: that is the door's
+ * part (terminal, HTML). */
 int posture_check_reason(const struct posture_check_registry *r, const char *code,
                          const json_t *args, enum posture_lang lang,
                          struct posture_buf *out);
