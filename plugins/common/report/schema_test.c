@@ -267,7 +267,8 @@ static void test_out_of_memory_everywhere(void **state)
         int r = check_names(&instance);
         bool was_hit = posture_alloc_count() >= n;
         posture_alloc_fail_at(0, 0);
-        if (was_hit ? r != -ENOMEM : r != 0)
+        /* Without memory for its JIT code a pattern is interpreted: that may succeed. */
+        if (r != 0 && (!was_hit || r != -ENOMEM))
             fail_msg("allocation %lu: got %d", n, r);
         if (!was_hit)
             break;
