@@ -117,12 +117,14 @@ int posture_spool_assign(struct posture_spool *spool, size_t n)
 {
     POSTURE_REQUIRE(spool->in_transaction);
     if (spool->is_broken)
-        return -EIO;
+        return spool->broken_by;
     size_t total = 0;
     for (int topic = POSTURE_SPOOL_TOPIC_COUNT - 1; topic >= 0 && total < n; topic--) {
         size_t count = 0;
         int r = assign_topic(spool, topic, n - total, &count);
         if (r < 0) {
+            if (!spool->is_broken)
+                spool->broken_by = r;
             spool->is_broken = true;
             return r;
         }

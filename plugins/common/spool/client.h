@@ -5,6 +5,7 @@
 
 #include "common/base/error.h"
 #include "common/report/report.h"
+#include "common/spool/connect.h"
 
 #include <uv.h>
 
@@ -34,11 +35,16 @@ int posture_spool_client_new(uv_loop_t *loop, const struct posture_spool_client_
 void posture_spool_client_connected_take(struct posture_spool_client *client, int r,
                                          int fd);
 bool posture_spool_client_is_welcome(const struct posture_spool_client *client);
-/* Queues a report body (copied). key of the pending table: kind and subject.
- * POSTURE_E_LIMIT when the table is full: the oldest is dropped and counted. */
+/* Queues a report body (copied); it replaces an older one of the same kind and subject
+ * that is not stored yet. Where the table would grow over max_pending_bytes the oldest
+ * are dropped and counted. POSTURE_E_LIMIT when this one alone is too large, -ENOMEM: it
+ * was not queued. */
 int posture_spool_client_report(struct posture_spool_client *client, const char *kind,
                                 const char *subject, const char *ce_id, int64_t time_ns,
                                 const char *body, size_t len);
+/* The spool said with its last answer that it is at 80 % of its cap: journal sources stop
+ * reading. */
+bool posture_spool_client_is_near_cap(const struct posture_spool_client *client);
 struct posture_spool_client_stats {
     uint64_t sent, stored, refused, dropped, pending, reconnects;
 };
@@ -46,10 +52,5 @@ void posture_spool_client_stats(const struct posture_spool_client *client,
                                 struct posture_spool_client_stats *ret);
 /* Closes handles; frees itself when the loop has closed them. */
 void posture_spool_client_close(struct posture_spool_client *client);
-
-/* Host side, blocking, no loop: connects to the socket at path and sends the first frame,
- * which names the plugin. Libc only beyond this folder: linked into common/host. */
-int posture_spool_connect(const char *path, const char *plugin, int *ret_fd,
-                          struct posture_error *reterr);
 
 #endif

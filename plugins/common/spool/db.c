@@ -17,22 +17,15 @@ enum {
     DB_SHRINK_BYTES = 64 * 1024 * 1024,
 };
 
-int spool_sql_error(struct posture_spool *spool, int rc)
+static int sql_error(struct posture_spool *spool, int rc)
 {
     switch (rc & 0xFF) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return 0;
     case SQLITE_NOMEM:
-        spool->is_broken = true;
         return -ENOMEM;
     case SQLITE_FULL:
-        spool->is_broken = true;
         return -ENOSPC;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        spool->is_broken = true;
         return POSTURE_E_BUSY;
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -40,16 +33,25 @@ int spool_sql_error(struct posture_spool *spool, int rc)
     case SQLITE_CONSTRAINT: /* an id twice: an index of the file is not what it was */
     case SQLITE_MISMATCH:
     case SQLITE_ERROR: /* our statements are constant: the schema under them is not */
-        spool->is_broken = true;
         spool->is_corrupt = true;
         return POSTURE_E_CORRUPT;
     default:
-        spool->is_broken = true;
         if (rc == SQLITE_IOERR_NOMEM)
             return -ENOMEM;
         spool->is_suspect = true;
         return -EIO;
     }
+}
+
+int spool_sql_error(struct posture_spool *spool, int rc)
+{
+    if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE)
+        return 0;
+    int r = sql_error(spool, rc);
+    if (!spool->is_broken)
+        spool->broken_by = r;
+    spool->is_broken = true;
+    return r;
 }
 
 sqlite3_stmt *spool_statement(struct posture_spool *spool, enum spool_statement which)

@@ -134,7 +134,7 @@ static int spool_add(struct posture_spool *spool, const struct posture_spool_ent
 {
     POSTURE_TRY(entry_judge(spool, entry));
     if (spool->is_broken)
-        return -EIO;
+        return spool->broken_by;
     if (!spool->disk_is_judged) {
         spool->disk_is_low = spool_is_disk_low(spool);
         spool->disk_is_judged = true;
@@ -148,6 +148,8 @@ static int spool_add(struct posture_spool *spool, const struct posture_spool_ent
     int64_t id = spool->state[SPOOL_NEXT_ID(entry->topic)];
     int r = spool_row_add(spool, id, plugin, entry);
     if (r < 0) {
+        if (!spool->is_broken)
+            spool->broken_by = r;
         spool->is_broken = true;
         return r;
     }
@@ -170,7 +172,7 @@ int posture_spool_add(struct posture_spool *spool,
 static int commit_all(struct posture_spool *spool)
 {
     if (spool->is_broken)
-        return -EIO;
+        return spool->broken_by;
     POSTURE_TRY(spool_answers_apply(spool));
     POSTURE_TRY(spool_runs_trim(spool));
     POSTURE_TRY(spool_state_save(spool));

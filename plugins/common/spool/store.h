@@ -170,6 +170,7 @@ struct posture_spool {
     bool is_corrupt;  /* SQLite met damage: quarantine */
     bool in_transaction;
     bool is_broken;      /* this transaction cannot be committed */
+    int broken_by;       /* the first error that made it so */
     bool cursor_is_open; /* SPOOL_SQL_NEXT stands on a row of cursor_topic */
     int cursor_topic;
     bool disk_is_judged; /* in this transaction */
