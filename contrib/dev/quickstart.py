@@ -246,6 +246,7 @@ AGENCY_PLUGINS = """LoadPlugin posture_kafka
     Agency "{agency}"
     Reporter "{host}"
     Brokers "127.0.0.1:{kafka}"
+    Security plaintext
 </Plugin>
 LoadPlugin posture_crypto
 <Plugin posture_crypto>
@@ -262,6 +263,7 @@ CENTRE_PLUGINS = """LoadPlugin posture_criteria
     WorkerDir "{libexec}"
     User "{user}"
     Brokers "127.0.0.1:{kafka}"
+    Security plaintext
     Registry "{base}/registry.json"
     Listen "{listen}"
 </Plugin>
