@@ -12,8 +12,9 @@
 #include "posture_criteria/topic_check.h"
 
 /*
- * The worker's parts, joined: gate_worker (ingest to state) and judge_worker (state to evaluations) share
- * the nation in memory and the outbox, and otherwise meet only in the state topic. One thread.
+ * The worker's parts, joined: gate_worker (ingest to state) and judge_worker (state to
+ * evaluations) share the nation in memory and the outbox, and otherwise meet only in the
+ * state topic. One thread.
  */
 struct posture_gate_worker;
 struct posture_judge_worker;
@@ -24,7 +25,7 @@ struct posture_criteria {
     uv_loop_t *loop;
     const struct posture_criteria_settings *settings;
     struct posture_kafka_secrets secrets;
-    char *secret_texts[4];  /* owned; what secrets points to */
+    char *secret_texts[4]; /* owned; what secrets points to */
     char *listen_texts[4]; /* certificate, key, client CA, token */
     struct posture_registry_index *registry;
     struct posture_catalogue *catalogue;
@@ -42,18 +43,17 @@ struct posture_criteria {
     struct posture_topic_counts topics; /* partitions 0: not checked yet */
     uint64_t epoch, sequence;           /* of what the centre itself writes */
     int jobs;                           /* on the pool */
-    int open_parts;                     /* that must close before the worker ends */
     bool is_stopping;
     bool has_failed; /* nothing more is taken from the input */
     uv_timer_t check_timer, stats_timer;
     uint64_t check_pause_ms;
-    char check_said[256];
+    char check_said[POSTURE_ERROR_TEXT_MAX];
 };
 
-/* The worker cannot go on without breaking a promise: says why and ends; the host starts it again. */
+/* The worker cannot go on without breaking a promise: says why and ends; the host starts
+ * it again. */
 void posture_criteria_fail(struct posture_criteria *criteria, const char *what, int r);
-/* A part has closed; a job of the pool has ended while stopping. */
-void posture_criteria_closed(struct posture_criteria *criteria);
+/* A job of the pool has ended while stopping. */
 void posture_criteria_job_done(struct posture_criteria *criteria);
 
 #endif

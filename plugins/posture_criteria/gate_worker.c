@@ -52,7 +52,8 @@ static void held_set(struct posture_gate_worker *self, bool is_held)
     self->is_held = is_held;
     for (int32_t p = 0; p < self->part_count; p++) {
         if (self->parts[p].state == PART_OPEN)
-            (void)posture_consumer_pause(self->consumer, self->criteria->reports, p, is_held);
+            (void)posture_consumer_pause(self->consumer, self->criteria->reports, p,
+                                         is_held);
     }
 }
 
@@ -68,7 +69,8 @@ static int reject_headers(const rd_kafka_message_t *message, const char *topic,
         return -ENOMEM;
     /* A message that was rejected before, and sent again as it was, has these already. */
     static const char *const ours[] = {"posture-reason", "posture-source-topic",
-                                       "posture-source-partition", "posture-source-offset"};
+                                       "posture-source-partition",
+                                       "posture-source-offset"};
     for (size_t i = 0; i < POSTURE_COUNT(ours); i++)
         (void)rd_kafka_header_remove(headers, ours[i]);
     (void)rd_kafka_header_add(headers, ours[0], -1, reason, -1);
@@ -94,13 +96,15 @@ static size_t header_bytes(const rd_kafka_message_t *message)
     return bytes;
 }
 
-static int64_t append_time(struct posture_gate_worker *self, const rd_kafka_message_t *message)
+static int64_t append_time(struct posture_gate_worker *self,
+                           const rd_kafka_message_t *message)
 {
     rd_kafka_timestamp_type_t type;
     int64_t ms = rd_kafka_message_timestamp(message, &type);
     if (type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME && ms > 0)
         return ms * POSTURE_NS_PER_MS;
-    /* Someone changed the topic under way. The sender's clock is not taken for the broker's. */
+    /* Someone changed the topic under way. The sender's clock is not taken for the
+     * broker's. */
     if (self->not_append_time++ == 0)
         posture_worker_log(self->criteria->worker, POSTURE_LOG_ERROR,
                            "topic '%s': messages no longer carry the broker's time; set "
@@ -109,7 +113,8 @@ static int64_t append_time(struct posture_gate_worker *self, const rd_kafka_mess
     return posture_now_ns();
 }
 
-static int accepted_add(struct posture_gate_worker *self, const struct posture_message *message,
+static int accepted_add(struct posture_gate_worker *self,
+                        const struct posture_message *message,
                         const struct posture_outbox_input *input)
 {
     const struct posture_gate_decision *decision = &self->decision;
@@ -124,12 +129,14 @@ static int accepted_add(struct posture_gate_worker *self, const struct posture_m
     entry.message.verdict = decision->header;
     entry.message.verdict_len = decision->header_len;
     entry.message.gate = NULL; /* theirs is not ours */
-    POSTURE_TRY(posture_state_accept(self->criteria->state, message->key, message->key_len,
-                                     message->epoch, message->sequence, &decision->verdict));
+    POSTURE_TRY(posture_state_accept(self->criteria->state, message->key,
+                                     message->key_len, message->epoch, message->sequence,
+                                     &decision->verdict));
     return posture_outbox_add_take(self->criteria->outbox, &entry);
 }
 
-static int rejected_add(struct posture_gate_worker *self, const rd_kafka_message_t *message,
+static int rejected_add(struct posture_gate_worker *self,
+                        const rd_kafka_message_t *message,
                         const struct posture_outbox_input *input)
 {
     struct posture_outbox_entry entry = {
@@ -146,13 +153,16 @@ static int rejected_add(struct posture_gate_worker *self, const rd_kafka_message
     return posture_outbox_add_take(self->criteria->outbox, &entry);
 }
 
-static int nothing_add(struct posture_gate_worker *self, const struct posture_outbox_input *input)
+static int nothing_add(struct posture_gate_worker *self,
+                       const struct posture_outbox_input *input)
 {
-    struct posture_outbox_entry entry = {.purpose = POSTURE_OUTBOX_NOTHING, .input = *input};
+    struct posture_outbox_entry entry = {.purpose = POSTURE_OUTBOX_NOTHING,
+                                         .input = *input};
     return posture_outbox_add_take(self->criteria->outbox, &entry);
 }
 
-static int message_decide(struct posture_gate_worker *self, const rd_kafka_message_t *rkmessage)
+static int message_decide(struct posture_gate_worker *self,
+                          const rd_kafka_message_t *rkmessage)
 {
     struct posture_message_storage storage;
     struct posture_message message;
@@ -168,7 +178,8 @@ static int message_decide(struct posture_gate_worker *self, const rd_kafka_messa
         .topic = "reports.v1",
         .append_ns = append_time(self, rkmessage),
     };
-    POSTURE_TRY(posture_gate_decide(&self->gate, self->criteria->state, &input, &self->decision));
+    POSTURE_TRY(
+        posture_gate_decide(&self->gate, self->criteria->state, &input, &self->decision));
     const struct posture_outbox_input place = {
         .partition = rkmessage->partition,
         .generation = self->parts[rkmessage->partition].generation,
@@ -195,7 +206,8 @@ static void message_cb(void *data, const rd_kafka_message_t *message)
     if (message->partition >= self->part_count ||
         self->parts[message->partition].state != PART_OPEN) {
         /* It would be passed over and then lost: begin again from what is committed. */
-        posture_criteria_fail(self->criteria, "a message came of a partition that is not open",
+        posture_criteria_fail(self->criteria,
+                              "a message came of a partition that is not open",
                               POSTURE_E_PROTOCOL);
         return;
     }
@@ -217,7 +229,8 @@ static void store_all(struct posture_gate_worker *self, bool and_commit)
         struct part *part = &self->parts[p];
         if (part->state == PART_NONE || !part->is_done_new)
             continue;
-        if (posture_consumer_store(self->consumer, self->criteria->reports, p, part->done) == 0) {
+        if (posture_consumer_store(self->consumer, self->criteria->reports, p,
+                                   part->done) == 0) {
             part->is_done_new = false;
             is_any = true;
         }
@@ -251,8 +264,9 @@ static void ask_run(uv_work_t *work)
     for (size_t i = 0; i < ask->count; i++) {
         int64_t low, high;
         ask->items[i].high = -1;
-        if (!rd_kafka_query_watermark_offsets(ask->rk, ask->topic, ask->items[i].partition, &low,
-                                              &high, WATERMARK_TIMEOUT_MS))
+        if (!rd_kafka_query_watermark_offsets(ask->rk, ask->topic,
+                                              ask->items[i].partition, &low, &high,
+                                              WATERMARK_TIMEOUT_MS))
             ask->items[i].high = high;
         else
             break; /* the others would only wait as long; asked again soon */
@@ -276,9 +290,9 @@ static void ask_done(uv_work_t *work, int status)
         }
         part->state = PART_WAITING;
         part->high = ask->items[i].high;
-        posture_gate_worker_progress(
-            self, ask->items[i].partition,
-            posture_judge_worker_position(self->criteria->judge, ask->items[i].partition));
+        posture_gate_worker_progress(self, ask->items[i].partition,
+                                     posture_judge_worker_position(
+                                         self->criteria->judge, ask->items[i].partition));
     }
     free(ask);
     if (self->criteria->is_stopping)
@@ -290,8 +304,8 @@ static void ask_done(uv_work_t *work, int status)
 static void ask_cb(uv_timer_t *timer)
 {
     struct posture_gate_worker *self = timer->data;
-    struct ask *ask =
-        posture_calloc(1, sizeof(*ask) + (size_t)self->part_count * sizeof(ask->items[0]));
+    struct ask *ask = posture_calloc(1, sizeof(*ask) + (size_t)self->part_count *
+                                                           sizeof(ask->items[0]));
     if (!ask) {
         uv_timer_start(&self->ask_timer, ask_cb, WATERMARK_PAUSE_MS, 0);
         return;
@@ -307,7 +321,8 @@ static void ask_cb(uv_timer_t *timer)
         ask->items[ask->count].high = -1;
         ask->items[ask->count++].generation = self->parts[p].generation;
     }
-    if (ask->count == 0 || uv_queue_work(self->criteria->loop, &ask->work, ask_run, ask_done) < 0)
+    if (ask->count == 0 ||
+        uv_queue_work(self->criteria->loop, &ask->work, ask_run, ask_done) < 0)
         free(ask);
     else
         self->criteria->jobs++;
@@ -330,16 +345,18 @@ static void assign_cb(void *data, rd_kafka_topic_partition_list_t *partitions)
         self->parts[p].is_done_new = false;
     }
     posture_sources_clear(self->gate.sources);
-    posture_worker_log(self->criteria->worker, POSTURE_LOG_INFO, "gate: %d partitions assigned",
-                       partitions->cnt);
+    posture_worker_log(self->criteria->worker, POSTURE_LOG_INFO,
+                       "gate: %d partitions assigned", partitions->cnt);
     uv_timer_start(&self->ask_timer, ask_cb, 0, 0);
 }
 
-static void revoke_cb(void *data, const rd_kafka_topic_partition_list_t *partitions, bool lost)
+static void revoke_cb(void *data, const rd_kafka_topic_partition_list_t *partitions,
+                      bool lost)
 {
     struct posture_gate_worker *self = data;
     if (!lost)
-        store_all(self, /* and_commit = */ false); /* the consumer commits when this returns */
+        store_all(self,
+                  /* and_commit = */ false); /* the consumer commits when this returns */
     for (int i = 0; i < partitions->cnt; i++) {
         int32_t p = partitions->elems[i].partition;
         if (p >= 0 && p < self->part_count)
@@ -355,10 +372,12 @@ static void log_cb(void *data, bool is_fault, const char *text)
 {
     struct posture_gate_worker *self = data;
     posture_worker_log(self->criteria->worker,
-                       is_fault ? POSTURE_LOG_ERROR : POSTURE_LOG_WARNING, "gate: %s", text);
+                       is_fault ? POSTURE_LOG_ERROR : POSTURE_LOG_WARNING, "gate: %s",
+                       text);
 }
 
-int posture_gate_worker_new(struct posture_criteria *criteria, struct posture_gate_worker **ret,
+int posture_gate_worker_new(struct posture_criteria *criteria,
+                            struct posture_gate_worker **ret,
                             struct posture_error *reterr)
 {
     static const struct posture_consumer_ops ops = {
@@ -378,8 +397,8 @@ int posture_gate_worker_new(struct posture_criteria *criteria, struct posture_ga
     self->gate.sources = posture_sources_new();
     int r = self->gate.sources
                 ? posture_consumer_new(criteria->loop, &criteria->settings->kafka,
-                                       &criteria->secrets, criteria->settings->group, &ops, self,
-                                       &self->consumer, reterr)
+                                       &criteria->secrets, criteria->settings->group,
+                                       &ops, self, &self->consumer, reterr)
                 : -ENOMEM;
     if (r < 0) {
         posture_sources_free(self->gate.sources);
@@ -394,7 +413,8 @@ int posture_gate_worker_new(struct posture_criteria *criteria, struct posture_ga
     return 0;
 }
 
-int posture_gate_worker_start(struct posture_gate_worker *self, struct posture_error *reterr)
+int posture_gate_worker_start(struct posture_gate_worker *self,
+                              struct posture_error *reterr)
 {
     const char *const topics[] = {self->criteria->reports};
     self->part_count = self->criteria->topics.partitions;
@@ -415,7 +435,8 @@ void posture_gate_worker_progress(struct posture_gate_worker *self, int32_t part
         return;
     part->state = PART_OPEN;
     if (!self->is_held)
-        (void)posture_consumer_pause(self->consumer, self->criteria->reports, partition, false);
+        (void)posture_consumer_pause(self->consumer, self->criteria->reports, partition,
+                                     false);
     posture_judge_worker_owner_changed(self->criteria->judge);
 }
 
@@ -446,12 +467,14 @@ static int refused_add(struct posture_gate_worker *self,
     };
     rejected.message.verdict = NULL;
     POSTURE_TRY(posture_message_headers(&rejected.message, &rejected.headers));
-    (void)rd_kafka_header_add(rejected.headers, "posture-reason", -1, self->decision.text, -1);
+    (void)rd_kafka_header_add(rejected.headers, "posture-reason", -1, self->decision.text,
+                              -1);
     return posture_outbox_add_take(self->criteria->outbox, &rejected);
 }
 
 void posture_gate_worker_refused(struct posture_gate_worker *self,
-                                 const struct posture_outbox_entry *entry, const char *reason)
+                                 const struct posture_outbox_entry *entry,
+                                 const char *reason)
 {
     const struct posture_message *message = &entry->message;
     if (entry->purpose == POSTURE_OUTBOX_STATE) {
@@ -463,15 +486,17 @@ void posture_gate_worker_refused(struct posture_gate_worker *self,
             posture_criteria_fail(self->criteria, "gate", r);
         return;
     }
-    posture_worker_log(self->criteria->worker, POSTURE_LOG_ERROR,
-                       "topic '%s': the broker does not take a message of %zu bytes: %s; it stays "
-                       "in the input only",
-                       entry->topic, message->value_len, reason);
+    posture_worker_log(
+        self->criteria->worker, POSTURE_LOG_ERROR,
+        "topic '%s': the broker does not take a message of %zu bytes: %s; it stays "
+        "in the input only",
+        entry->topic, message->value_len, reason);
 }
 
 void posture_gate_worker_turn(struct posture_gate_worker *self)
 {
-    if (self->is_held && !self->is_closing && posture_outbox_is_low(self->criteria->outbox))
+    if (self->is_held && !self->is_closing &&
+        posture_outbox_is_low(self->criteria->outbox))
         held_set(self, false);
 }
 
@@ -504,12 +529,6 @@ int64_t posture_gate_worker_lag(const struct posture_gate_worker *self)
     return stats.lag;
 }
 
-static void closed_cb(void *data)
-{
-    struct posture_gate_worker *self = data;
-    posture_criteria_closed(self->criteria);
-}
-
 void posture_gate_worker_close(struct posture_gate_worker *self)
 {
     if (self->is_closing)
@@ -518,7 +537,7 @@ void posture_gate_worker_close(struct posture_gate_worker *self)
     self->is_closing = true;
     uv_close((uv_handle_t *)&self->commit_timer, NULL);
     uv_close((uv_handle_t *)&self->ask_timer, NULL);
-    posture_consumer_close(self->consumer, closed_cb);
+    posture_consumer_close(self->consumer, NULL);
 }
 
 struct posture_gate_worker *posture_gate_worker_free(struct posture_gate_worker *self)

@@ -16,9 +16,9 @@
 #include <string.h>
 
 enum {
-    SOON_MS = 20,              /* bodies have come: evaluate again */
-    MODEL_S = 30,              /* a page's ages go on even when nothing changes */
-    DIFFERS_S = 600,           /* after this without news the other centre is gone */
+    SOON_MS = 20,    /* bodies have come: evaluate again */
+    MODEL_S = 30,    /* a page's ages go on even when nothing changes */
+    DIFFERS_S = 600, /* after this without news the other centre is gone */
     SWEEP_S = 3600,
     REPAIRS_MAX = 1000,
 };
@@ -34,7 +34,7 @@ struct posture_judge_worker {
     int64_t *positions; /* of the state's partitions */
     bool *is_reached;   /* state's, then the evaluations' partitions: end seen once */
     size_t to_reach;
-    json_t *published;  /* key of the evaluations topic: id */
+    json_t *published; /* key of the evaluations topic: id */
     int64_t started_ns, differs_until_ns, next_change_ns, model_ns, sweep_ns;
     bool is_publish_due, is_model_due;
     char *repairs[REPAIRS_MAX]; /* keys of which a lower record came after a higher */
@@ -44,7 +44,8 @@ struct posture_judge_worker {
     bool is_closing;
 };
 
-static struct posture_rejudge_context rejudge_context(const struct posture_judge_worker *self)
+static struct posture_rejudge_context
+rejudge_context(const struct posture_judge_worker *self)
 {
     return (struct posture_rejudge_context){.profile = self->criteria->profile,
                                             .sets = self->criteria->sets,
@@ -53,8 +54,9 @@ static struct posture_rejudge_context rejudge_context(const struct posture_judge
 
 static void tick_soon(struct posture_judge_worker *self)
 {
-    uv_timer_start(&self->tick, self->tick.timer_cb, SOON_MS,
-                   (uint64_t)(self->criteria->settings->evaluate_interval_ns / POSTURE_NS_PER_MS));
+    uv_timer_start(
+        &self->tick, self->tick.timer_cb, SOON_MS,
+        (uint64_t)(self->criteria->settings->evaluate_interval_ns / POSTURE_NS_PER_MS));
 }
 
 static void next_change_note(struct posture_judge_worker *self, int64_t ns)
@@ -63,25 +65,30 @@ static void next_change_note(struct posture_judge_worker *self, int64_t ns)
         self->next_change_ns = ns;
 }
 
-/* A paused former owner of the partition wrote a lower record after a higher: who reads the topic to its
- * end, and what compaction keeps, would be the lower. Once all is read, the higher is written again. */
-static void repair_note(struct posture_judge_worker *self, const struct posture_state_entry *entry)
+/* A paused former owner of the partition wrote a lower record after a higher: who reads
+ * the topic to its end, and what compaction keeps, would be the lower. Once all is read,
+ * the higher is written again. */
+static void repair_note(struct posture_judge_worker *self,
+                        const struct posture_state_entry *entry)
 {
     for (size_t i = 0; i < self->repair_count; i++) {
         if (strlen(self->repairs[i]) == entry->key_len &&
             memcmp(self->repairs[i], entry->key, entry->key_len) == 0)
             return;
     }
-    char *key = self->repair_count < REPAIRS_MAX ? posture_strndup(entry->key, entry->key_len)
-                                                 : NULL;
+    char *key = self->repair_count < REPAIRS_MAX
+                    ? posture_strndup(entry->key, entry->key_len)
+                    : NULL;
     if (key)
         self->repairs[self->repair_count++] = key;
 }
 
-static void repair_drop(struct posture_judge_worker *self, const char *key, size_t key_len)
+static void repair_drop(struct posture_judge_worker *self, const char *key,
+                        size_t key_len)
 {
     for (size_t i = 0; i < self->repair_count; i++) {
-        if (strlen(self->repairs[i]) == key_len && memcmp(self->repairs[i], key, key_len) == 0) {
+        if (strlen(self->repairs[i]) == key_len &&
+            memcmp(self->repairs[i], key, key_len) == 0) {
             free(self->repairs[i]);
             self->repairs[i] = self->repairs[--self->repair_count];
             return;
@@ -89,7 +96,8 @@ static void repair_drop(struct posture_judge_worker *self, const char *key, size
     }
 }
 
-static int record_apply(struct posture_judge_worker *self, const rd_kafka_message_t *rkmessage)
+static int record_apply(struct posture_judge_worker *self,
+                        const rd_kafka_message_t *rkmessage)
 {
     struct posture_message_storage storage;
     struct posture_message message;
@@ -121,7 +129,8 @@ static int record_apply(struct posture_judge_worker *self, const rd_kafka_messag
     return 0;
 }
 
-static void state_message(struct posture_judge_worker *self, const rd_kafka_message_t *message)
+static void state_message(struct posture_judge_worker *self,
+                          const rd_kafka_message_t *message)
 {
     if (!message->payload && message->key) {
         posture_state_remove(self->criteria->state, message->key, message->key_len);
@@ -130,14 +139,16 @@ static void state_message(struct posture_judge_worker *self, const rd_kafka_mess
         if (r == -ENOMEM)
             posture_criteria_fail(self->criteria, "judge", r);
         else if (r < 0 && self->counters.unreadable++ == 0)
-            posture_worker_log(self->criteria->worker, POSTURE_LOG_WARNING,
-                               "topic '%s': record at offset %lld of partition %d cannot be read; "
-                               "only a centre writes there",
-                               self->criteria->state_topic, (long long)message->offset,
-                               message->partition);
+            posture_worker_log(
+                self->criteria->worker, POSTURE_LOG_WARNING,
+                "topic '%s': record at offset %lld of partition %d cannot be read; "
+                "only a centre writes there",
+                self->criteria->state_topic, (long long)message->offset,
+                message->partition);
     }
     self->positions[message->partition] = message->offset + 1;
-    posture_gate_worker_progress(self->criteria->gate, message->partition, message->offset + 1);
+    posture_gate_worker_progress(self->criteria->gate, message->partition,
+                                 message->offset + 1);
 }
 
 static bool text_is(const json_t *object, const char *name, const char *text)
@@ -169,15 +180,17 @@ static void evaluation_message(struct posture_judge_worker *self,
     bool is_ours =
         text_is(document, "registry_digest", self->context.registry->digest) &&
         text_is(document, "catalogue_digest", self->context.catalogue->digest) &&
-        text_is(json_object_get(document, "profile"), "digest", self->context.profile_digest);
+        text_is(json_object_get(document, "profile"), "digest",
+                self->context.profile_digest);
     int64_t time_ns;
     if (is_ours || posture_time_parse(time_text, strlen(time_text), &time_ns) < 0 ||
         time_ns <= self->started_ns)
         return;
     if (!posture_judge_worker_differs(self))
-        posture_worker_log(self->criteria->worker, POSTURE_LOG_ERROR,
-                           "evaluations: another centre evaluates by another registry, catalogue "
-                           "or profile; areas and the nation are not published until they agree");
+        posture_worker_log(
+            self->criteria->worker, POSTURE_LOG_ERROR,
+            "evaluations: another centre evaluates by another registry, catalogue "
+            "or profile; areas and the nation are not published until they agree");
     self->differs_until_ns = posture_now_ns() + DIFFERS_S * POSTURE_NS_PER_S;
 }
 
@@ -278,12 +291,13 @@ static void record_cb(void *data, const rd_kafka_message_t *rkmessage)
 
 static void want(struct posture_judge_worker *self, struct posture_record *record)
 {
-    /* Nothing under way any more: what was asked for was compacted away or could not be read. */
+    /* Nothing under way any more: what was asked for was compacted away or could not be
+     * read. */
     bool is_idle = posture_fetcher_waiting(self->fetcher) == 0;
     if ((record->is_wanted && !is_idle) || record->offset < 0)
         return;
-    record->is_wanted = posture_fetcher_want(self->fetcher, record->partition,
-                                             record->offset) == 0;
+    record->is_wanted =
+        posture_fetcher_want(self->fetcher, record->partition, record->offset) == 0;
 }
 
 static void wanted_cb(void *data, struct posture_record *record)
@@ -309,8 +323,8 @@ static void changes_want(struct posture_judge_worker *self, int64_t now_ns)
     if (now_ns < self->next_change_ns)
         return;
     self->next_change_ns = INT64_MAX;
-    for (struct posture_record *record = posture_state_next(self->criteria->state, NULL); record;
-         record = posture_state_next(self->criteria->state, record)) {
+    for (struct posture_record *record = posture_state_next(self->criteria->state, NULL);
+         record; record = posture_state_next(self->criteria->state, record)) {
         if (!record->is_present)
             continue;
         next_change_note(self, record->content.next_change_ns);
@@ -333,17 +347,19 @@ static void repairs_want(struct posture_judge_worker *self)
     }
 }
 
-/* Retired records stay through the fiscal year after the one in which they were retired. */
+/* Retired records stay through the fiscal year after the one in which they were retired.
+ */
 static void retired_sweep(struct posture_judge_worker *self, int64_t now_ns)
 {
     if (now_ns - self->sweep_ns < SWEEP_S * POSTURE_NS_PER_S)
         return;
     self->sweep_ns = now_ns;
-    for (struct posture_record *record = posture_state_next(self->criteria->state, NULL); record;
-         record = posture_state_next(self->criteria->state, record)) {
+    for (struct posture_record *record = posture_state_next(self->criteria->state, NULL);
+         record; record = posture_state_next(self->criteria->state, record)) {
         if (!record->is_present || record->pending ||
             !(record->content.flags & POSTURE_JUDGEMENT_RETIRED) ||
-            posture_fiscal_year(now_ns) < posture_fiscal_year(record->content.time_ns) + 2 ||
+            posture_fiscal_year(now_ns) <
+                posture_fiscal_year(record->content.time_ns) + 2 ||
             !posture_gate_worker_owns(self->criteria->gate, record->partition))
             continue;
         struct posture_outbox_entry entry = {
@@ -358,7 +374,8 @@ static void retired_sweep(struct posture_judge_worker *self, int64_t now_ns)
     }
 }
 
-static bool is_ours(const struct posture_judge_worker *self, const struct posture_scope *scope)
+static bool is_ours(const struct posture_judge_worker *self,
+                    const struct posture_scope *scope)
 {
     bool is_agency = strcmp(scope->type, "agency") == 0;
     int32_t partition = is_agency ? posture_partition(scope->id, strlen(scope->id),
@@ -369,7 +386,8 @@ static bool is_ours(const struct posture_judge_worker *self, const struct postur
     return posture_gate_worker_owns(self->criteria->gate, partition);
 }
 
-static int publish_one(struct posture_judge_worker *self, const char *key, const json_t *document)
+static int publish_one(struct posture_judge_worker *self, const char *key,
+                       const json_t *document)
 {
     size_t len = 0;
     POSTURE_AUTO_FREE char *bytes = posture_json_compact(document, &len);
@@ -443,7 +461,8 @@ static void model_publish(struct posture_judge_worker *self, int64_t now_ns)
 
 static void tick_cb(uv_timer_t *timer)
 {
-    static const struct posture_evaluator_ops ops = {.changed = changed_cb, .wanted = wanted_cb};
+    static const struct posture_evaluator_ops ops = {.changed = changed_cb,
+                                                     .wanted = wanted_cb};
     struct posture_judge_worker *self = timer->data;
     struct posture_evaluator_ops own = ops;
     own.data = self;
@@ -473,10 +492,12 @@ static void log_cb(void *data, bool is_fault, const char *text)
 {
     struct posture_judge_worker *self = data;
     posture_worker_log(self->criteria->worker,
-                       is_fault ? POSTURE_LOG_ERROR : POSTURE_LOG_WARNING, "judge: %s", text);
+                       is_fault ? POSTURE_LOG_ERROR : POSTURE_LOG_WARNING, "judge: %s",
+                       text);
 }
 
-int posture_judge_worker_new(struct posture_criteria *criteria, struct posture_judge_worker **ret,
+int posture_judge_worker_new(struct posture_criteria *criteria,
+                             struct posture_judge_worker **ret,
                              struct posture_error *reterr)
 {
     static const struct posture_consumer_ops tail_ops = {
@@ -507,22 +528,24 @@ int posture_judge_worker_new(struct posture_criteria *criteria, struct posture_j
     if (!self->published)
         return -ENOMEM;
     POSTURE_TRY(posture_evaluator_new(&self->context, &self->evaluator));
-    POSTURE_TRY(posture_consumer_new(criteria->loop, kafka, &criteria->secrets, NULL, &tail_ops,
-                                     self, &self->consumer, reterr));
+    POSTURE_TRY(posture_consumer_new(criteria->loop, kafka, &criteria->secrets, NULL,
+                                     &tail_ops, self, &self->consumer, reterr));
     POSTURE_TRY(posture_fetcher_new(criteria->loop, kafka, &criteria->secrets,
-                                    criteria->state_topic, &fetch_ops, self, &self->fetcher,
-                                    reterr));
+                                    criteria->state_topic, &fetch_ops, self,
+                                    &self->fetcher, reterr));
     uv_timer_init(criteria->loop, &self->tick);
     self->tick.data = self;
     self->tick.timer_cb = tick_cb;
     return 0;
 }
 
-int posture_judge_worker_start(struct posture_judge_worker *self, struct posture_error *reterr)
+int posture_judge_worker_start(struct posture_judge_worker *self,
+                               struct posture_error *reterr)
 {
     const struct posture_topic_counts *topics = &self->criteria->topics;
     self->to_reach = (size_t)topics->partitions + (size_t)topics->evaluations;
-    self->positions = posture_calloc((size_t)topics->partitions, sizeof(*self->positions));
+    self->positions =
+        posture_calloc((size_t)topics->partitions, sizeof(*self->positions));
     self->is_reached = posture_calloc(self->to_reach, sizeof(*self->is_reached));
     if (!self->positions || !self->is_reached)
         return -ENOMEM;
@@ -540,7 +563,8 @@ int posture_judge_worker_start(struct posture_judge_worker *self, struct posture
     return r;
 }
 
-int64_t posture_judge_worker_position(const struct posture_judge_worker *self, int32_t partition)
+int64_t posture_judge_worker_position(const struct posture_judge_worker *self,
+                                      int32_t partition)
 {
     return self->positions ? self->positions[partition] : 0;
 }
@@ -571,18 +595,12 @@ bool posture_judge_worker_differs(const struct posture_judge_worker *self)
     return posture_now_ns() < self->differs_until_ns;
 }
 
-static void closed_cb(void *data)
-{
-    struct posture_judge_worker *self = data;
-    posture_criteria_closed(self->criteria);
-}
-
 void posture_judge_worker_close(struct posture_judge_worker *self)
 {
     self->is_closing = true;
     uv_close((uv_handle_t *)&self->tick, NULL);
-    posture_consumer_close(self->consumer, closed_cb);
-    posture_fetcher_close(self->fetcher, closed_cb);
+    posture_consumer_close(self->consumer, NULL);
+    posture_fetcher_close(self->fetcher, NULL);
 }
 
 struct posture_judge_worker *posture_judge_worker_free(struct posture_judge_worker *self)
