@@ -42,7 +42,7 @@ static bool label_is_number(const char *label, size_t len)
     return len > 0;
 }
 
-static int name_check(const char *name, struct posture_error *reterr)
+static int name_check(const char *name, bool is_resolved, struct posture_error *reterr)
 {
     size_t total = strlen(name);
     if (total == 0)
@@ -69,7 +69,7 @@ static int name_check(const char *name, struct posture_error *reterr)
                                      "label that begins or ends with '-' in host '%s'",
                                      name);
         if (label[len] == '\0') {
-            if (!label_is_number(label, len))
+            if (!is_resolved || !label_is_number(label, len))
                 return 0;
             return posture_error_set(
                 reterr, POSTURE_E_FORMAT,
@@ -119,53 +119,45 @@ static int name_canonical(const char *text, size_t len, char host[static 256],
     return 0;
 }
 
-int posture_host_canonical(const char *text, size_t len, char ret_host[static 256],
-                           bool *ret_is_literal, bool *ret_is_ipv6,
-                           struct posture_error *reterr)
+static int literal6_parse(const char *text, size_t len, struct posture_host *host,
+                          struct posture_error *reterr)
+{
+    char copy[INET6_ADDRSTRLEN];
+    struct in6_addr in6;
+    bool fits = len < sizeof(copy);
+    if (fits) {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+    }
+    /* inet_ntop writes RFC 5952: the longest run, lower case, mapped addresses dotted. */
+    if (!fits || inet_pton(AF_INET6, copy, &in6) != 1 ||
+        !inet_ntop(AF_INET6, &in6, host->text, sizeof(host->text)))
+        return posture_error_set(reterr, POSTURE_E_FORMAT,
+                                 "not an IPv6 address (a zone is not part of one)");
+    host->is_literal = host->is_ipv6 = true;
+    return 0;
+}
+
+int posture_host_parse(const char *text, size_t len, bool is_resolved,
+                       struct posture_host *ret, struct posture_error *reterr)
 {
     if (len == 0)
         return posture_error_set(reterr, POSTURE_E_FORMAT, "the host is empty");
     if (len >= INPUT_MAX)
         return posture_error_set(reterr, POSTURE_E_FORMAT,
                                  "host name longer than %d bytes", NAME_MAX_BYTES);
-    char host[256] = "";
-    bool is_ipv6 = memchr(text, ':', len) != NULL;
-    if (is_ipv6) {
-        /* inet_ntop writes RFC 5952: the longest run, lower case, mapped addresses
-         * dotted. */
-        char copy[INET6_ADDRSTRLEN];
-        struct in6_addr in6;
-        if (len >= sizeof(copy))
-            return posture_error_set(reterr, POSTURE_E_FORMAT, "not an IPv6 address");
-        memcpy(copy, text, len);
-        copy[len] = '\0';
-        if (inet_pton(AF_INET6, copy, &in6) != 1 ||
-            !inet_ntop(AF_INET6, &in6, host, sizeof(host)))
-            return posture_error_set(reterr, POSTURE_E_FORMAT,
-                                     "not an IPv6 address (a zone is not part of one)");
-        *ret_is_literal = true;
+    struct posture_host host = {0};
+    if (memchr(text, ':', len)) {
+        POSTURE_TRY(literal6_parse(text, len, &host, reterr));
     } else {
-        char copy[INET_ADDRSTRLEN];
+        /* Full-width digits and dots map to ASCII, so an address is looked for
+         * afterwards. */
         struct in_addr in;
-        bool is_ipv4 = false;
-        if (len < sizeof(copy)) {
-            memcpy(copy, text, len);
-            copy[len] = '\0';
-            is_ipv4 = inet_pton(AF_INET, copy, &in) == 1;
-        }
-        if (is_ipv4) {
-            memcpy(host, copy, len + 1);
-        } else {
-            POSTURE_TRY(name_canonical(text, len, host, reterr));
-            /* Full-width digits and dots map to ASCII: what comes out may be an address.
-             */
-            is_ipv4 = inet_pton(AF_INET, host, &in) == 1;
-            if (!is_ipv4)
-                POSTURE_TRY(name_check(host, reterr));
-        }
-        *ret_is_literal = is_ipv4;
+        POSTURE_TRY(name_canonical(text, len, host.text, reterr));
+        host.is_literal = inet_pton(AF_INET, host.text, &in) == 1;
+        if (!host.is_literal)
+            POSTURE_TRY(name_check(host.text, is_resolved, reterr));
     }
-    *ret_is_ipv6 = is_ipv6;
-    memcpy(ret_host, host, sizeof(host));
+    *ret = host;
     return 0;
 }

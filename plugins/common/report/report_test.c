@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/report/test_support.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,6 +60,25 @@ static void test_decode(void **state)
                         "2026-11-23T08:00:00.123Z");
     assert_true(report->interval_s > 3599.9 && report->interval_s < 3600.1);
     assert_int_equal(json_array_size(report->results), 13);
+}
+
+/* Every committed example of a report is one that the reader takes. */
+static void test_examples(void **state)
+{
+    (void)state;
+    DIR *dir = opendir(POSTURE_SOURCE_DIR "/schemas/examples/valid");
+    assert_non_null(dir);
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char name[512];
+        if (strncmp(entry->d_name, "report-", 7) != 0)
+            continue;
+        snprintf(name, sizeof(name), "schemas/examples/valid/%s", entry->d_name);
+        posture_report_free(decode(name));
+        count++;
+    }
+    closedir(dir);
+    assert_true(count >= 5);
 }
 
 /* Decode and encode give the same bytes: the order of keys is fixed, whole numbers stay
@@ -204,6 +224,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_examples),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_order_is_fixed),
         cmocka_unit_test(test_refused),

@@ -12,6 +12,8 @@
 enum scheme_form {
     FORM_ENDPOINT, /* scheme://host:port */
     FORM_HOST,     /* scheme://name-or-literal */
+    FORM_MACHINE,  /* the same, a name that is never resolved: "123456789012" is a
+                      container */
     FORM_NAME,     /* scheme://dns-name */
     FORM_PERIOD,   /* scheme://measure/period */
     FORM_ID,       /* scheme://id */
@@ -45,13 +47,13 @@ static const struct scheme schemes[] = {
     {"xmpp", NULL, "tls", FORM_ENDPOINT, 5222},
     {"postgresql", NULL, "tls", FORM_ENDPOINT, 5432},
     {"ssh", NULL, "ssh", FORM_ENDPOINT, 22},
-    {"host", NULL, "host", FORM_HOST, 0},
+    {"host", NULL, "host", FORM_MACHINE, 0},
     {"ipv6", NULL, "ipv6", FORM_NAME, 0},
     {"domain", NULL, "domain", FORM_NAME, 0},
     {"snmp", NULL, "device", FORM_HOST, 0},
     {"attest", NULL, "attest", FORM_PERIOD, 0},
     {"incident", NULL, "incidents", FORM_ID, 0},
-    {"reporter", NULL, "reporter", FORM_HOST, 0},
+    {"reporter", NULL, "reporter", FORM_MACHINE, 0},
 };
 
 static const struct scheme *scheme_find(const char *name, size_t len)
@@ -169,8 +171,12 @@ static int authority_parse(const struct scheme *scheme, const char *text, size_t
                                      "port: 1 to 65535 expected");
         subject->port = port;
     }
-    POSTURE_TRY(posture_host_canonical(host, host_len, subject->host,
-                                       &subject->is_literal, ret_is_ipv6, reterr));
+    struct posture_host parsed;
+    POSTURE_TRY(posture_host_parse(host, host_len, scheme->form != FORM_MACHINE, &parsed,
+                                   reterr));
+    memcpy(subject->host, parsed.text, sizeof(subject->host));
+    subject->is_literal = parsed.is_literal;
+    *ret_is_ipv6 = parsed.is_ipv6;
     if (subject->is_literal && scheme->form == FORM_NAME)
         return posture_error_set(reterr, POSTURE_E_FORMAT,
                                  "%s:// takes a name, not an address", scheme->name);
