@@ -385,6 +385,7 @@ int posture_state_apply(struct posture_state *state,
     if (order <= 0) {
         record->partition = entry->partition;
         record->offset = entry->offset;
+        record->is_wanted = false; /* where it was wanted it may be no more */
         if (record->pending &&
             posture_record_compare(record->pending, entry->epoch, entry->sequence) <= 0)
             pending_drop(record);

@@ -271,6 +271,7 @@ static int subject_tally(struct work *work, struct posture_record *const *record
         .check = worst ? worst_outcome.check : NULL,
         .standing = standing,
         .since_ns = worst_outcome.since_ns,
+        .is_excepted = worst && worst_outcome.is_excepted,
     };
     if (!worst) {
         int64_t stale_after = posture_stale_after_ns(
@@ -290,7 +291,6 @@ static int missing_tally(struct work *work)
             strcmp(agency->exact[i].kind, work->criterion->kind) != 0)
             continue;
         shortfall.subject = agency->exact[i].subject;
-        shortfall.missing = 1;
         work->tally->counts[POSTURE_STANDING_MISSING]++;
         POSTURE_TRY(list_add(work->tally, &shortfall));
     }

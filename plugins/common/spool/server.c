@@ -242,7 +242,7 @@ static bool turn_has_entry(struct posture_spool_server *server)
         size_t used = 0;
         if (c->is_known && server_out_left(c) < SERVER_OUT_MAX &&
             server_frame_next(c, &frame, &used) == 1 &&
-            (frame.type == POSTURE_FRAME_REPORT || frame.type == POSTURE_FRAME_RETIRE))
+            (!c->is_admin || frame.type == POSTURE_FRAME_RETIRE))
             return true;
     }
     return false;

@@ -438,13 +438,17 @@ static void version_answered(struct posture_tls_plan *plan,
         return;
     }
     if (version == id) {
-        if (lane->found_count == 0 && id >= POSTURE_TLS_10)
-            variant_learnt(plan, id);
+        bool is_first = lane->found_count == 0;
         if (!lane_accept(plan, id, flight)) {
+            /* A suite that was not offered: it speaks, but what it says proves nothing.
+             */
             lane->is_incomplete = true;
+            lane->is_unclear = is_first;
             lane_close(lane);
             return;
         }
+        if (is_first && id >= POSTURE_TLS_10)
+            variant_learnt(plan, id);
         lane_continue(plan, id);
         return;
     }

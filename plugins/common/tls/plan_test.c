@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+
+/* The plan against a model of a server: what it finds out, and with how many questions.
+ */
+
+#include "common/tls/plan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LIST_MAX = 12, QUESTIONS_MAX = 400 };
+
+/* What a model server does beyond its lists. */
+enum {
+    OWN_ORDER = 1 << 0,        /* its order counts, not the client's */
+    CLOSES = 1 << 1,           /* refuses by closing, without an alert */
+    HANGS_LONG = 1 << 2,       /* does not answer hellos of more than 64 suites */
+    HANGS_EXTENSIONS = 1 << 3, /* does not answer hellos with extensions */
+    HANGS_13 = 1 << 4,         /* does not answer supported_versions with 1.3 */
+    WANTS_SHARE = 1 << 5,      /* 1.3 only with a key share */
+    ALERTS_13 = 1 << 6,        /* alert instead of negotiating down from 1.3 */
+    HANGS_LATE = 1 << 7,       /* hangs where it should refuse the last suites */
+    SILENT = 1 << 8,
+    REFUSES_TCP = 1 << 9,
+    GARBAGE = 1 << 10,
+    EC_LEAF = 1 << 11,   /* ECDSA certificate with curve secp256r1 */
+    KEM_ONLY = 1 << 12,  /* OpenSSL cannot complete a handshake */
+    ODD_SUITE = 1 << 13, /* answers with a suite that was not offered */
+};
+
+struct server {
+    const char *label;
+    unsigned traits;
+    uint16_t suites[POSTURE_TLS_VERSION_COUNT][LIST_MAX];
+    uint16_t groups13[LIST_MAX];
+    uint16_t groups12[LIST_MAX];
+    /* expected */
+    const char *versions; /* "TLSv1.2 TLSv1.3" */
+    const char
+        *intolerance; /* flags: L length, E extensions, S share; X any incomplete */
+    size_t groups;
+    size_t questions; /* 0: any */
+    int order12;      /* 0 unknown, 1 client, 2 server */
+};
+
+static struct posture_tls_tables *tables;
+
+static int tables_load(void **state)
+{
+    (void)state;
+    struct posture_error error = {0};
+    int r = posture_tls_tables_load(NULL, &tables, &error);
+    if (r < 0)
+        fprintf(stderr, "%s\n", error.text);
+    return r;
+}
+
+static int tables_free(void **state)
+{
+    (void)state;
+    tables = posture_tls_tables_free(tables);
+    return 0;
+}
+
+static bool has_u16(const uint16_t *list, size_t count, uint16_t value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] == value)
+            return true;
+    }
+    return false;
+}
+
+static bool has_u32(const uint32_t *list, size_t count, uint32_t value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] == value)
+            return true;
+    }
+    return false;
+}
+
+static size_t list_len(const uint16_t *list)
+{
+    size_t n = 0;
+    while (n < LIST_MAX && list[n] != 0)
+        n++;
+    return n;
+}
+
+/* The suite that the server picks in a version; 0 when none is shared. */
+static uint32_t suite_pick(const struct server *server, unsigned version,
+                           const struct posture_tls_hello *hello)
+{
+    const uint16_t *own = server->suites[version];
+    size_t count = list_len(own);
+    if (server->traits & OWN_ORDER) {
+        for (size_t i = 0; i < count; i++) {
+            if (has_u32(hello->suites, hello->suite_count, own[i]))
+                return own[i];
+        }
+        return 0;
+    }
+    for (size_t i = 0; i < hello->suite_count; i++) {
+        if (hello->suites[i] <= 0xffff && has_u16(own, count, (uint16_t)hello->suites[i]))
+            return hello->suites[i];
+    }
+    return 0;
+}
+
+static uint16_t group_pick(const uint16_t *own, const struct posture_tls_hello *hello)
+{
+    if (!hello->has_extensions)
+        return own[0];
+    for (size_t i = 0; i < list_len(own); i++) {
+        if (has_u16(hello->groups, hello->group_count, own[i]))
+            return own[i];
+    }
+    return 0;
+}
+
+static bool is_ecdhe(uint32_t suite)
+{
+    const struct posture_tls_suite *s =
+        posture_tls_suite_find(tables, POSTURE_TLS_PROTOCOL_TLS, suite);
+    return s && s->exchange == POSTURE_TLS_EXCHANGE_ECDHE;
+}
+
+static enum posture_tls_outcome refuse(const struct server *server,
+                                       struct posture_tls_flight *flight, uint8_t alert)
+{
+    if (server->traits & CLOSES)
+        return POSTURE_TLS_CLOSED;
+    flight->has_alert = true;
+    flight->alert = alert;
+    return POSTURE_TLS_ALERTED;
+}
+
+static enum posture_tls_outcome answer_version(const struct server *server,
+                                               unsigned version,
+                                               const struct posture_tls_hello *hello,
+                                               struct posture_tls_flight *flight)
+{
+    bool is_13 = version == POSTURE_TLS_13;
+    uint32_t suite = suite_pick(server, version, hello);
+    uint16_t group = group_pick(is_13 ? server->groups13 : server->groups12, hello);
+    if (suite == 0)
+        return server->traits & HANGS_LATE ? POSTURE_TLS_TIMED_OUT
+                                           : refuse(server, flight, 40);
+    bool needs_group = is_13 || is_ecdhe(suite);
+    bool lacks_leaf = !is_13 && (server->traits & EC_LEAF) && hello->has_extensions &&
+                      !has_u16(hello->groups, hello->group_count, 0x17);
+    if ((needs_group && group == 0) || lacks_leaf)
+        return refuse(server, flight, 40);
+    flight->has_hello = true;
+    flight->version = posture_tls_version_code((enum posture_tls_version)version);
+    flight->suite = server->traits & ODD_SUITE ? 0x1301u : suite;
+    flight->has_group = needs_group;
+    flight->group = needs_group ? group : 0;
+    return POSTURE_TLS_ANSWERED;
+}
+
+static enum posture_tls_outcome server_answer(const struct server *server,
+                                              const struct posture_tls_question *q,
+                                              struct posture_tls_flight *flight)
+{
+    const struct posture_tls_hello *hello = &q->hello;
+    memset(flight, 0, sizeof(*flight));
+    if (server->traits & REFUSES_TCP)
+        return POSTURE_TLS_REFUSED;
+    if (server->traits & SILENT)
+        return POSTURE_TLS_TIMED_OUT;
+    if (server->traits & GARBAGE)
+        return POSTURE_TLS_NOT_TLS;
+    if (q->purpose == POSTURE_TLS_ASK_HANDSHAKE)
+        return server->traits & KEM_ONLY ? POSTURE_TLS_ALERTED : POSTURE_TLS_ANSWERED;
+    if (q->version == POSTURE_TLS_SSL2)
+        return POSTURE_TLS_CLOSED;
+    if ((server->traits & HANGS_LONG) && hello->suite_count > 64)
+        return POSTURE_TLS_TIMED_OUT;
+    if ((server->traits & HANGS_EXTENSIONS) && hello->has_extensions)
+        return POSTURE_TLS_TIMED_OUT;
+    bool offers_13 = hello->version_count > 0 && hello->versions[0] == 0x0304;
+    if (offers_13 && (server->traits & HANGS_13))
+        return POSTURE_TLS_TIMED_OUT;
+    if (offers_13 && (server->traits & ALERTS_13))
+        return refuse(server, flight, 70);
+    bool has_share = hello->share == POSTURE_TLS_SHARE_CONSTANT;
+    unsigned top = offers_13 ? POSTURE_TLS_13 : (unsigned)q->version;
+    for (unsigned v = top; v >= POSTURE_TLS_SSL3; v--) {
+        if (list_len(server->suites[v]) == 0)
+            continue;
+        if (v == POSTURE_TLS_13 &&
+            (!offers_13 || ((server->traits & WANTS_SHARE) && !has_share)))
+            continue;
+        if (offers_13 && hello->version_count == 1 && v < POSTURE_TLS_13)
+            break;
+        return answer_version(server, v, hello, flight);
+    }
+    return refuse(server, flight, 70);
+}
+
+static size_t plan_run(const struct server *server, struct posture_tls_plan *plan)
+{
+    static struct posture_tls_question q;
+    struct posture_tls_flight flight;
+    size_t questions = 0;
+    posture_tls_plan_init(plan, tables, "www.example.go.jp");
+    while (!posture_tls_plan_is_done(plan)) {
+        bool is_asked = posture_tls_plan_next(plan, &q);
+        if (!is_asked)
+            break;
+        if (++questions > QUESTIONS_MAX)
+            fail_msg("%s: asks for ever", server->label);
+        enum posture_tls_outcome outcome = server_answer(server, &q, &flight);
+        if (outcome == POSTURE_TLS_ANSWERED && q.purpose != POSTURE_TLS_ASK_HANDSHAKE &&
+            flight.version < 0x0304)
+            posture_tls_plan_captured(plan, POSTURE_TLS_AUTH_RSA,
+                                      server->traits & EC_LEAF ? 0x17 : 0);
+        if (q.purpose == POSTURE_TLS_ASK_HANDSHAKE && outcome == POSTURE_TLS_ANSWERED)
+            plan->handshake_leaf = POSTURE_TLS_AUTH_RSA;
+        posture_tls_plan_answer(plan, &q, outcome, &flight);
+    }
+    if (!posture_tls_plan_is_done(plan))
+        fail_msg("%s: not done, but asks nothing", server->label);
+    return questions;
+}
+
+#define MODERN12 0xc02f, 0xc030, 0x009c
+#define MODERN13 0x1301, 0x1302
+
+static const struct server servers[] = {
+    {.label = "modern, client's order",
+     .suites = {[POSTURE_TLS_12] = {MODERN12}, [POSTURE_TLS_13] = {MODERN13}},
+     .groups13 = {0x1d, 0x17},
+     .groups12 = {0x1d, 0x17},
+     .versions = "TLSv1.2 TLSv1.3",
+     .intolerance = "",
+     .groups = 2,
+     .order12 = 1,
+     /* 1.3: 2 suites, refusal, order; groups: 1 more, refusal; handshake; 1.2: 3 suites,
+      * refusal, order; groups: refusal; refusals of 1.1, 1.0, SSLv3, SSLv2 */
+     .questions = 4 + 2 + 1 + 5 + 1 + 4},
+    {.label = "modern, its own order",
+     .traits = OWN_ORDER,
+     .suites = {[POSTURE_TLS_12] = {MODERN12}, [POSTURE_TLS_13] = {MODERN13}},
+     .groups13 = {0x17, 0x1d},
+     .groups12 = {0x17, 0x1d},
+     .versions = "TLSv1.2 TLSv1.3",
+     .intolerance = "",
+     .groups = 2,
+     .order12 = 2,
+     .questions = 17},
+    {.label = "closes instead of alerts",
+     .traits = CLOSES,
+     .suites = {[POSTURE_TLS_12] = {MODERN12}, [POSTURE_TLS_13] = {MODERN13}},
+     .groups13 = {0x1d},
+     .groups12 = {0x1d},
+     .versions = "TLSv1.2 TLSv1.3",
+     .intolerance = "",
+     .groups = 1,
+     .order12 = 1},
+    {.label = "only 1.3, hybrids, no OpenSSL handshake",
+     .traits = KEM_ONLY,
+     .suites = {[POSTURE_TLS_13] = {MODERN13}},
+     .groups13 = {0x11ec, 0x11eb, 0x11ed},
+     .versions = "TLSv1.3",
+     .intolerance = "",
+     .groups = 3},
+    {.label = "old: 1.0 and SSLv3",
+     .traits = 0,
+     .suites =
+         {[POSTURE_TLS_10] = {0x002f, 0x000a}, [POSTURE_TLS_SSL3] = {0x000a, 0x0005}},
+     .versions = "SSLv3 TLSv1.0",
+     .intolerance = "",
+     .groups = 0},
+    {.label = "gap: 1.0 and 1.2",
+     .suites = {[POSTURE_TLS_10] = {0x002f}, [POSTURE_TLS_12] = {0x002f}},
+     .versions = "TLSv1.0 TLSv1.2",
+     .intolerance = "",
+     .groups = 0},
+    {.label = "hangs on long hellos",
+     .traits = HANGS_LONG,
+     .suites = {[POSTURE_TLS_12] = {MODERN12}, [POSTURE_TLS_10] = {0x002f}},
+     .groups12 = {0x17},
+     .versions = "TLSv1.0 TLSv1.2",
+     .intolerance = "L",
+     .groups = 1,
+     .order12 = 1},
+    {.label = "hangs on extensions",
+     .traits = HANGS_EXTENSIONS,
+     .suites = {[POSTURE_TLS_10] = {0x002f, 0x000a}},
+     .versions = "TLSv1.0",
+     .intolerance = "E",
+     .groups = 0},
+    {.label = "hangs on 1.3",
+     .traits = HANGS_13,
+     .suites = {[POSTURE_TLS_12] = {MODERN12}},
+     .groups12 = {0x17},
+     .versions = "TLSv1.2",
+     .intolerance = "",
+     .groups = 1,
+     .order12 = 1},
+    {.label = "alerts on 1.3",
+     .traits = ALERTS_13,
+     .suites = {[POSTURE_TLS_12] = {MODERN12}},
+     .groups12 = {0x17},
+     .versions = "TLSv1.2",
+     .intolerance = "",
+     .groups = 1,
+     .order12 = 1},
+    {.label = "1.3 for a key share only",
+     .traits = WANTS_SHARE,
+     .suites = {[POSTURE_TLS_12] = {MODERN12}, [POSTURE_TLS_13] = {MODERN13}},
+     .groups13 = {0x1d},
+     .groups12 = {0x1d},
+     .versions = "TLSv1.2 TLSv1.3",
+     .intolerance = "S",
+     .groups = 1,
+     .order12 = 1},
+    {.label = "hangs where it should refuse",
+     .traits = HANGS_LATE,
+     .suites = {[POSTURE_TLS_12] = {MODERN12}},
+     .groups12 = {0x17},
+     .versions = "TLSv1.2",
+     .intolerance = "X",
+     .groups = 1,
+     .order12 = 1},
+    {.label = "ECDSA leaf keeps its curve in the offer",
+     .traits = EC_LEAF | OWN_ORDER,
+     .suites = {[POSTURE_TLS_12] = {0xc02b, 0xc02c}},
+     .groups12 = {0x1d, 0x17, 0x18},
+     .versions = "TLSv1.2",
+     .intolerance = "",
+     .groups = 2,
+     .order12 = 2},
+    {.label = "odd suite",
+     .traits = ODD_SUITE,
+     .suites = {[POSTURE_TLS_12] = {0x002f}},
+     .versions = "",
+     .intolerance = "X",
+     .groups = 0},
+    {.label = "silent",
+     .traits = SILENT,
+     .versions = "",
+     .intolerance = "",
+     .questions = 3},
+    {.label = "refuses TCP",
+     .traits = REFUSES_TCP,
+     .versions = "",
+     .intolerance = "",
+     .questions = 1},
+    {.label = "not TLS",
+     .traits = GARBAGE,
+     .versions = "",
+     .intolerance = "",
+     .questions = 2},
+};
+
+static void versions_text(const struct posture_tls_plan *plan, char *buf, size_t size)
+{
+    size_t len = 0;
+    buf[0] = '\0';
+    for (unsigned v = 0; v < POSTURE_TLS_VERSION_COUNT; v++) {
+        if (plan->lanes[v].is_supported)
+            len +=
+                (size_t)snprintf(buf + len, size - len, "%s%s", len > 0 ? " " : "",
+                                 posture_tls_version_name((enum posture_tls_version)v));
+    }
+}
+
+static void test_servers(void **state)
+{
+    (void)state;
+    static struct posture_tls_plan plan;
+    int failures = 0;
+    for (size_t i = 0; i < POSTURE_COUNT(servers); i++) {
+        const struct server *server = &servers[i];
+        size_t questions = plan_run(server, &plan);
+        char versions[80], intolerance[8] = "";
+        size_t n = 0;
+        versions_text(&plan, versions, sizeof(versions));
+        if (plan.is_length_intolerant)
+            intolerance[n++] = 'L';
+        if (plan.is_extension_intolerant)
+            intolerance[n++] = 'E';
+        if (plan.is_share_intolerant)
+            intolerance[n++] = 'S';
+        for (unsigned v = 0; v < POSTURE_TLS_LANE_COUNT; v++) {
+            if (plan.lanes[v].is_incomplete) {
+                intolerance[n++] = 'X';
+                break;
+            }
+        }
+        intolerance[n] = '\0';
+        int order = plan.lanes[POSTURE_TLS_12].order;
+        if (strcmp(versions, server->versions) ||
+            strcmp(intolerance, server->intolerance) ||
+            plan.group_count != server->groups || order != server->order12 ||
+            (server->questions && questions != server->questions)) {
+            print_error("%s: got \"%s\" \"%s\", %zu groups, order %d, %zu questions\n"
+                        "  want \"%s\" \"%s\", %zu groups, order %d, %zu questions\n",
+                        server->label, versions, intolerance, plan.group_count, order,
+                        questions, server->versions, server->intolerance, server->groups,
+                        server->order12, server->questions);
+            failures++;
+        }
+        for (unsigned v = POSTURE_TLS_SSL3; v < POSTURE_TLS_VERSION_COUNT; v++) {
+            const struct posture_tls_lane *lane = &plan.lanes[v];
+            if (!(server->traits & ODD_SUITE) &&
+                lane->found_count != list_len(server->suites[v])) {
+                print_error("%s: %zu suites in %s, want %zu\n", server->label,
+                            lane->found_count,
+                            posture_tls_version_name((enum posture_tls_version)v),
+                            list_len(server->suites[v]));
+                failures++;
+            }
+            for (size_t k = 0; (server->traits & OWN_ORDER) && k < lane->found_count;
+                 k++) {
+                if (tables->suites[lane->found[k]].code != server->suites[v][k]) {
+                    print_error("%s: suite %zu is not the server's\n", server->label, k);
+                    failures++;
+                }
+            }
+        }
+    }
+    assert_int_equal(failures, 0);
+}
+
+/* Any sequence of outcomes comes to an end, and stop() ends it at any point. */
+static void test_chaos_ends(void **state)
+{
+    (void)state;
+    static struct posture_tls_plan plan;
+    static struct posture_tls_question q;
+    uint32_t seed = 1;
+    for (int run = 0; run < 500; run++) {
+        posture_tls_plan_init(&plan, tables, NULL);
+        int questions = 0;
+        while (!posture_tls_plan_is_done(&plan)) {
+            assert_true(posture_tls_plan_next(&plan, &q));
+            struct posture_tls_flight flight = {0};
+            seed = seed * 1664525 + 1013904223;
+            enum posture_tls_outcome outcome =
+                run % 3 && (seed >> 16) % 3
+                    ? POSTURE_TLS_ANSWERED
+                    : (enum posture_tls_outcome)((seed >> 16) % 7);
+            if (outcome == POSTURE_TLS_ANSWERED) {
+                flight.has_hello = true;
+                flight.version = (uint16_t)(0x0300 + (seed >> 8) % 6);
+                if (q.hello.suite_count > 0)
+                    flight.suite = q.hello.suites[(seed >> 4) % q.hello.suite_count];
+                flight.has_group = seed & 1;
+                if (q.hello.group_count > 0)
+                    flight.group = q.hello.groups[(seed >> 5) % q.hello.group_count];
+            }
+            flight.alert = (uint8_t)(seed >> 24);
+            posture_tls_plan_answer(&plan, &q, outcome, &flight);
+            assert_true(++questions < 4000);
+            if (run % 7 == 0 && questions == run)
+                posture_tls_plan_stop(&plan);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_servers),
+        cmocka_unit_test(test_chaos_ends),
+    };
+    return cmocka_run_group_tests(tests, tables_load, tables_free);
+}

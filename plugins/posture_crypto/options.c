@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#include "posture_crypto/options.h"
+
+#include "common/base/clock.h"
+#include "common/base/options_common.h"
+
+#include <string.h>
+
+/* clang-format off */
+static const struct posture_option plugin_options[] = {
+    POSTURE_COMMON_OPTIONS(struct posture_crypto_settings, "posture", "3600"),
+    {.name = "TimeoutMs", .type = POSTURE_OPT_U32, .min = 100, .max = 60000, .def = "5000",
+     .unit = "milliseconds", .offset = offsetof(struct posture_crypto_settings, timeout_ms),
+     .help = "Time for one connection, from its start to the server's whole answer."},
+    {.name = "DeadlineMs", .type = POSTURE_OPT_U32, .min = 1000, .max = 600000, .def = "60000",
+     .unit = "milliseconds", .offset = offsetof(struct posture_crypto_settings, deadline_ms),
+     .help = "Time for one target with all its addresses; what is not known by then is unknown."},
+    {.name = "StartRate", .type = POSTURE_OPT_DOUBLE, .min = 0.01, .max = 10000, .def = "20",
+     .unit = "targets per second", .offset = offsetof(struct posture_crypto_settings, start_rate),
+     .help = "How fast the first round of measurements starts; later rounds are spread over "
+             "Interval."},
+    {.name = "MaxRunning", .type = POSTURE_OPT_U32, .min = 1, .max = 1000, .def = "50",
+     .unit = "targets", .offset = offsetof(struct posture_crypto_settings, max_running),
+     .help = "How many targets are measured at the same time."},
+    {.name = "ConnectionsPerHost", .type = POSTURE_OPT_U32, .min = 1, .max = 16, .def = "4",
+     .unit = "connections",
+     .offset = offsetof(struct posture_crypto_settings, connections_per_host),
+     .help = "How many connections are open to one address at the same time."},
+    {.name = "TrustStore", .type = POSTURE_OPT_STRING, .def = "system",
+     .offset = offsetof(struct posture_crypto_settings, trust_store),
+     .help = "Certificates that chains are verified against: system, none, or the path of a "
+             "PEM file that the worker's user may read."},
+    {.name = "Allow", .type = POSTURE_OPT_LIST, .sample = "127.0.0.0/8",
+     .offset = offsetof(struct posture_crypto_settings, allow),
+     .help = "Prefix of addresses that a name may resolve to though they are loopback, "
+             "link-local or the like; may be repeated."},
+    {.name = "Profile", .type = POSTURE_OPT_STRING, .def = "cryptrec-ls0001-2022r2",
+     .offset = offsetof(struct posture_crypto_settings, profile),
+     .help = "Rule data that the results sent along are judged by: the id of an installed "
+             "profile, or the path of one."},
+    {.name = "Agency", .type = POSTURE_OPT_STRING, .def = "local",
+     .offset = offsetof(struct posture_crypto_settings, agency),
+     .help = "Agency in reports that go to standard output (posture probe); in collectd "
+             "posture_kafka says it."},
+    {.name = "Reporter", .type = POSTURE_OPT_STRING, .def = "localhost",
+     .offset = offsetof(struct posture_crypto_settings, reporter),
+     .help = "Reporter in reports that go to standard output (posture probe); in collectd "
+             "posture_kafka says it."},
+    {.name = NULL},
+};
+
+static const struct posture_option endpoint_options[] = {
+    {.name = "Interval", .type = POSTURE_OPT_SECONDS, .min = 1, .max = 2678400,
+     .unit = "seconds", .sample = "600",
+     .offset = offsetof(struct posture_crypto_endpoint, interval_ns),
+     .help = "Time between two measurements of this endpoint; by default the plugin's."},
+    {.name = "EndOfLife", .type = POSTURE_OPT_STRING, .sample = "2032-03-31",
+     .offset = offsetof(struct posture_crypto_endpoint, end_of_life),
+     .help = "Day on which the endpoint is planned to go out of service; its strength is judged "
+             "for that day."},
+    {.name = "ServerName", .type = POSTURE_OPT_STRING, .sample = "www.example.go.jp",
+     .offset = offsetof(struct posture_crypto_endpoint, server_name),
+     .help = "Name that is asked for (SNI) and that the certificate must be for; by default the "
+             "host of the endpoint."},
+    {.name = "TrustStore", .type = POSTURE_OPT_STRING, .sample = "/etc/ssl/agency-ca.pem",
+     .offset = offsetof(struct posture_crypto_endpoint, trust_store),
+     .help = "Certificates that this endpoint's chain is verified against; by default the "
+             "plugin's."},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static int name_is_sound(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > 253)
+        return 0;
+    for (const char *p = name; *p; p++) {
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+              (*p >= '0' && *p <= '9') || *p == '-' || *p == '.' || *p == '_'))
+            return 0;
+    }
+    return 1;
+}
+
+static int endpoint_check(const void *values, const char *argument,
+                          struct posture_error *reterr)
+{
+    const struct posture_crypto_endpoint *endpoint = values;
+    int64_t ignored;
+    if (!argument || strlen(argument) == 0 || strlen(argument) > 512)
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "expected an endpoint such as \"tls://www.example.go.jp:443\"");
+    if (endpoint->end_of_life &&
+        posture_date_parse_jst(endpoint->end_of_life, strlen(endpoint->end_of_life),
+                               &ignored) < 0)
+        return posture_error_set(reterr, POSTURE_E_OPTION,
+                                 "EndOfLife \"%s\": expected a day such as 2032-03-31",
+                                 endpoint->end_of_life);
+    if (endpoint->server_name && !name_is_sound(endpoint->server_name))
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "ServerName \"%s\": expected a host name of letters, digits, "
+            "dots and hyphens (A-labels)",
+            endpoint->server_name);
+    return 0;
+}
+
+static int plugin_check(const void *values, const char *argument,
+                        struct posture_error *reterr)
+{
+    (void)argument;
+    const struct posture_crypto_settings *settings = values;
+    if (settings->deadline_ms < settings->timeout_ms)
+        return posture_error_set(reterr, POSTURE_E_OPTION,
+                                 "DeadlineMs %u: expected at least TimeoutMs (%u)",
+                                 settings->deadline_ms, settings->timeout_ms);
+    return 0;
+}
+
+static const struct posture_option_block blocks[] = {
+    {.size = sizeof(struct posture_crypto_settings),
+     .options = plugin_options,
+     .help = "Measures the cryptography of TLS endpoints: versions, suites, groups, "
+             "certificates.",
+     .check = plugin_check},
+    {.name = "Endpoint",
+     .has_argument = true,
+     .size = sizeof(struct posture_crypto_endpoint),
+     .options = endpoint_options,
+     .help = "One TLS endpoint; every address of its name is measured.",
+     .sample_argument = "tls://www.example.go.jp:443",
+     .check = endpoint_check},
+    {.size = 0},
+};
+
+const struct posture_option_table posture_crypto_options = {
+    .plugin = "posture_crypto",
+    .blocks = blocks,
+};

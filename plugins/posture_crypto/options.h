@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#ifndef POSTURE_CRYPTO_OPTIONS_H
+#define POSTURE_CRYPTO_OPTIONS_H
+
+#include "common/base/options.h"
+
+extern const struct posture_option_table posture_crypto_options;
+
+struct posture_crypto_settings {
+    struct posture_common_settings common;
+    uint32_t timeout_ms;
+    uint32_t deadline_ms;
+    double start_rate;
+    uint32_t max_running;
+    uint32_t connections_per_host;
+    const char *trust_store;
+    const char *profile;
+    const char *agency;   /* once mode only */
+    const char *reporter; /* once mode only */
+    struct posture_option_list allow;
+};
+
+struct posture_crypto_endpoint {
+    int64_t interval_ns; /* 0: the plugin's */
+    const char *end_of_life;
+    const char *server_name;
+    const char *trust_store; /* NULL: the plugin's */
+};
+
+#endif

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#include "common/net/worker.h"
+
+#include "common/base/clock.h"
+#include "common/base/uuid.h"
+#include "common/net/pace.h"
+#include "common/net/sandbox.h"
+#include "common/net/values.h"
+#include "common/report/judge.h"
+#include "common/report/report.h"
+#include "common/spool/client.h"
+#include "posture_crypto/tls_checks.h"
+#include "posture_crypto/tls_probe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    STATS_MS = 10000,
+    SPOOL_PENDING_MAX = 32 * 1024 * 1024,
+    HELD_MAX = 2000, /* reports kept until the spool says who we are */
+};
+
+struct target {
+    struct worker *worker;
+    struct posture_subject subject;
+    const struct posture_crypto_endpoint *endpoint;
+    uint32_t block;
+    int64_t interval_ns;
+    int64_t started_ns;
+    struct posture_tls_probe *probe; /* while it runs */
+    struct posture_report *held;     /* measured, not yet handed over */
+};
+
+struct worker {
+    struct posture_worker *runtime;
+    const struct posture_crypto_settings *settings;
+    struct posture_crypto_tls *tls;
+    struct posture_check_registry *checks;
+    struct posture_profile *profile;
+    struct posture_values *values;
+    struct posture_pace *pace;
+    struct posture_spool_client *spool;
+    struct target *targets;
+    size_t count;
+    size_t printed; /* once mode: targets whose report is out */
+    size_t held;
+    char *agency, *reporter; /* as the spool says; NULL before */
+    uv_timer_t stats;
+    bool has_stats;
+    uint64_t probes, failures, dropped, busy_ms;
+    uint64_t running;
+};
+
+static const struct posture_check_set *const check_sets[] = {&posture_tls_checks, NULL};
+
+static struct posture_report *report_make(const struct target *target)
+{
+    POSTURE_AUTO(posture_report_free)
+    struct posture_report *report = posture_report_new();
+    if (!report)
+        return NULL;
+    report->time_ns = posture_now_ns();
+    report->interval_s = (double)target->interval_ns / (double)POSTURE_NS_PER_S;
+    report->kind = posture_strdup("tls");
+    report->subject = posture_strdup(target->subject.text);
+    report->profile = posture_strdup(posture_profile_id(target->worker->profile));
+    if (target->endpoint->end_of_life)
+        report->declared =
+            json_pack("{s:s}", "planned_end", target->endpoint->end_of_life);
+    if (!report->kind || !report->subject || !report->profile ||
+        posture_uuid7(report->time_ns, report->id) < 0)
+        return NULL;
+    return POSTURE_TAKE(report);
+}
+
+/* Encodes for a reporter. A report over the limit loses its last addresses, then the
+ * chains of the first: it says so, and is judged by what is left of it. */
+static int report_encode(struct target *target, struct posture_report *report,
+                         const char *agency, const char *reporter, char **ret_body,
+                         size_t *ret_len)
+{
+    if (!report->agency)
+        report->agency = posture_strdup(agency);
+    if (!report->reporter)
+        report->reporter = posture_strdup(reporter);
+    if (!report->agency || !report->reporter)
+        return -ENOMEM;
+    json_t *facts = json_object_get(report->facts, "tls");
+    json_t *endpoints = json_object_get(facts, "endpoints");
+    for (;;) {
+        struct posture_error error = {0};
+        int r = posture_report_encode(report, ret_body, ret_len, &error);
+        if (r != POSTURE_E_LIMIT)
+            return r;
+        size_t n = json_array_size(endpoints);
+        json_t *first = json_array_get(endpoints, 0);
+        if (n > 1)
+            json_array_remove(endpoints, n - 1);
+        else if (json_object_del(first, "chains") < 0)
+            return r;
+        json_object_set_new(n > 1 ? facts : first, "truncated", json_true());
+        POSTURE_AUTO_RESULTS struct posture_results results = {0};
+        POSTURE_TRY(posture_judge(check_sets, "tls", facts, report->declared,
+                                  target->worker->profile, report->time_ns, &results));
+        json_decref(report->results);
+        report->results = posture_results_to_json(&results);
+    }
+}
+
+static void held_drop(struct target *target)
+{
+    if (!target->held)
+        return;
+    target->held = posture_report_free(target->held);
+    target->worker->held--;
+}
+
+static void held_set(struct target *target, struct posture_report *report_take)
+{
+    struct worker *worker = target->worker;
+    if (target->held) {
+        held_drop(target); /* the newer one says it all */
+    } else if (!posture_worker_is_once(worker->runtime) && worker->held >= HELD_MAX) {
+        worker->dropped++;
+        posture_report_free(report_take);
+        return;
+    }
+    target->held = report_take;
+    worker->held++;
+}
+
+static void held_send(struct target *target)
+{
+    struct worker *worker = target->worker;
+    POSTURE_AUTO_FREE char *body = NULL;
+    size_t len = 0;
+    if (report_encode(target, target->held, worker->agency, worker->reporter, &body,
+                      &len) < 0 ||
+        posture_spool_client_report(worker->spool, "tls", target->subject.text,
+                                    target->held->id, target->held->time_ns, body,
+                                    len) < 0)
+        worker->dropped++;
+    held_drop(target);
+}
+
+/* Once mode: in the order of the settings, whatever ends first. */
+static void held_print(struct worker *worker)
+{
+    while (worker->printed < worker->count && worker->targets[worker->printed].held) {
+        struct target *target = &worker->targets[worker->printed++];
+        POSTURE_AUTO_FREE char *body = NULL;
+        size_t len = 0;
+        if (report_encode(target, target->held, worker->settings->agency,
+                          worker->settings->reporter, &body, &len) == 0) {
+            fwrite(body, 1, len, stdout);
+            fputc('\n', stdout);
+            fflush(stdout);
+        } else {
+            worker->dropped++;
+        }
+        held_drop(target);
+    }
+}
+
+static bool facts_are_failure(const json_t *facts)
+{
+    size_t i;
+    const json_t *endpoint;
+    json_array_foreach (json_object_get(facts, "endpoints"), i, endpoint) {
+        if (json_array_size(json_object_get(endpoint, "versions")) > 0)
+            return false;
+    }
+    return true;
+}
+
+static int facts_report(struct target *target, json_t *facts)
+{
+    struct worker *worker = target->worker;
+    POSTURE_AUTO(posture_report_free) struct posture_report *report = report_make(target);
+    if (!report)
+        return -ENOMEM;
+    POSTURE_AUTO_RESULTS struct posture_results results = {0};
+    POSTURE_TRY(posture_judge(check_sets, "tls", facts, report->declared, worker->profile,
+                              report->time_ns, &results));
+    report->facts = json_pack("{s:O}", "tls", facts);
+    report->results = posture_results_to_json(&results);
+    if (!report->facts || !report->results)
+        return -ENOMEM;
+    if (posture_worker_is_once(worker->runtime)) {
+        held_set(target, POSTURE_TAKE(report));
+        held_print(worker);
+        return 0;
+    }
+    POSTURE_TRY(posture_values_publish(worker->values, target->block,
+                                       target->subject.text, &results, report->time_ns));
+    held_set(target, POSTURE_TAKE(report));
+    if (worker->agency && target->held)
+        held_send(target);
+    return 0;
+}
+
+static void probe_ended(void *data, json_t *facts)
+{
+    struct target *target = data;
+    struct worker *worker = target->worker;
+    target->probe = NULL;
+    worker->running--;
+    worker->probes++;
+    worker->busy_ms +=
+        (uint64_t)((posture_monotonic_ns() - target->started_ns) / POSTURE_NS_PER_MS);
+    int r = facts ? facts_report(target, facts) : -ENOMEM;
+    if (r < 0) {
+        worker->dropped++;
+        posture_worker_log(worker->runtime, POSTURE_LOG_ERROR, "'%s': no report: %s",
+                           target->subject.text, posture_strerror(r));
+    }
+    if (!facts || facts_are_failure(facts))
+        worker->failures++;
+    json_decref(facts);
+    posture_pace_done(worker->pace, (size_t)(target - worker->targets));
+    if (posture_worker_is_once(worker->runtime) && worker->running == 0 &&
+        posture_pace_first_round_done(worker->pace))
+        posture_worker_finish(worker->runtime,
+                              worker->dropped > 0 || ferror(stdout) ? 1 : 0);
+}
+
+static void target_due(void *data, size_t index)
+{
+    struct worker *worker = data;
+    struct target *target = &worker->targets[index];
+    worker->running++;
+    target->started_ns = posture_monotonic_ns();
+    int r = posture_crypto_tls_start(worker->tls, posture_worker_loop(worker->runtime),
+                                     &target->subject, target->endpoint, probe_ended,
+                                     target, &target->probe);
+    if (r < 0) {
+        posture_worker_log(worker->runtime, POSTURE_LOG_ERROR,
+                           "'%s': cannot be measured: %s", target->subject.text,
+                           posture_strerror(r));
+        json_t *facts =
+            json_pack("{s:s,s:i,s:{s:s},s:[]}", "host", target->subject.host, "port",
+                      target->subject.port, "resolution", "error", "failed", "endpoints");
+        probe_ended(target, facts);
+    }
+}
+
+static void stats_due(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    struct posture_worker *runtime = worker->runtime;
+    posture_worker_stat(runtime, "derive", "probes", (double)worker->probes);
+    posture_worker_stat(runtime, "derive", "probes_failed", (double)worker->failures);
+    posture_worker_stat(runtime, "derive", "probe_ms", (double)worker->busy_ms);
+    posture_worker_stat(runtime, "gauge", "probes_running", (double)worker->running);
+    posture_worker_stat(runtime, "derive", "reports_dropped", (double)worker->dropped);
+    if (!worker->spool)
+        return;
+    struct posture_spool_client_stats stats;
+    posture_spool_client_stats(worker->spool, &stats);
+    posture_worker_stat(runtime, "derive", "reports_stored", (double)stats.stored);
+    posture_worker_stat(runtime, "derive", "reports_refused", (double)stats.refused);
+    posture_worker_stat(runtime, "gauge", "reports_pending",
+                        (double)stats.pending + (double)worker->held);
+}
+
+static void spool_opened(struct posture_worker *runtime, int fd, void *data)
+{
+    (void)runtime;
+    struct worker *worker = data;
+    if (!worker->spool) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    posture_spool_client_connected_take(worker->spool, fd < 0 ? fd : 0, fd);
+}
+
+static void spool_needed(void *data)
+{
+    struct worker *worker = data;
+    int r = posture_worker_open(worker->runtime, "spool", spool_opened, worker);
+    if (r < 0)
+        posture_spool_client_connected_take(worker->spool, r, -1);
+}
+
+static void spool_welcomed(void *data, const char *agency, const char *reporter)
+{
+    struct worker *worker = data;
+    char *new_agency = posture_strdup(agency);
+    char *new_reporter = posture_strdup(reporter);
+    if (!new_agency || !new_reporter) {
+        free(new_agency);
+        free(new_reporter);
+        return;
+    }
+    free(worker->agency);
+    free(worker->reporter);
+    worker->agency = new_agency;
+    worker->reporter = new_reporter;
+    for (size_t i = 0; i < worker->count; i++) {
+        if (worker->targets[i].held)
+            held_send(&worker->targets[i]);
+    }
+}
+
+static void report_stored(void *data, const char *subject, int r, const char *reason)
+{
+    struct worker *worker = data;
+    if (r < 0)
+        posture_worker_log(worker->runtime, POSTURE_LOG_ERROR,
+                           "'%s': the spool refused: %s", subject,
+                           reason ? reason : posture_strerror(r));
+}
+
+static const struct posture_spool_client_ops spool_ops = {
+    .need_connection = spool_needed,
+    .welcome = spool_welcomed,
+    .stored = report_stored,
+};
+
+static int target_prepare(struct worker *worker, const struct posture_settings *settings,
+                          uint32_t block, struct target *target,
+                          struct posture_error *reterr)
+{
+    const char *argument = settings->blocks[block].argument;
+    struct posture_error error = {0};
+    target->worker = worker;
+    target->endpoint = settings->blocks[block].values;
+    target->block = settings->blocks[block].number;
+    target->interval_ns = posture_settings_interval(settings, block);
+    int r = posture_subject_parse(argument, "tls", &target->subject, &error);
+    if (r == 0 && strcmp(target->subject.scheme, "tls") != 0) {
+        snprintf(error.text, sizeof(error.text), "expected the scheme tls");
+        r = POSTURE_E_FORMAT;
+    }
+    if (r < 0)
+        return posture_error_set(reterr, r, "block Endpoint \"%s\": %s", argument,
+                                 error.text);
+    for (const struct target *other = worker->targets; other < target; other++) {
+        if (!strcmp(other->subject.text, target->subject.text))
+            return posture_error_set(
+                reterr, POSTURE_E_OPTION,
+                "block Endpoint \"%s\": %s is in the configuration twice", argument,
+                target->subject.text);
+    }
+    return 0;
+}
+
+static int worker_prepare(struct posture_worker *runtime, struct posture_error *reterr)
+{
+    struct worker *worker = posture_calloc(1, sizeof(*worker));
+    if (!worker)
+        return -ENOMEM;
+    posture_worker_set_data(runtime, worker);
+    const struct posture_settings *settings = posture_worker_settings(runtime);
+    worker->runtime = runtime;
+    worker->settings = posture_settings_plugin(settings);
+    const char *data_dir = worker->settings->common.data_dir;
+    POSTURE_TRY(posture_crypto_tls_new(settings, &worker->tls, reterr));
+    POSTURE_TRY(posture_check_registry_load(data_dir, &worker->checks, reterr));
+    POSTURE_TRY(posture_profile_load(data_dir, worker->settings->profile,
+                                     &worker->profile, reterr));
+    worker->targets = posture_calloc(settings->count, sizeof(*worker->targets));
+    if (!worker->targets)
+        return -ENOMEM;
+    for (uint32_t i = 1; i < settings->count; i++) {
+        POSTURE_TRY(
+            target_prepare(worker, settings, i, &worker->targets[worker->count], reterr));
+        worker->count++;
+    }
+    return 0;
+}
+
+static int pace_start(struct worker *worker, uv_loop_t *loop)
+{
+    int64_t *intervals = posture_calloc(worker->count, sizeof(*intervals));
+    if (!intervals)
+        return -ENOMEM;
+    for (size_t i = 0; i < worker->count; i++)
+        intervals[i] = worker->targets[i].interval_ns;
+    int r = posture_pace_new(loop, worker->count, intervals, worker->settings->start_rate,
+                             worker->settings->max_running, (uint64_t)posture_now_ns(),
+                             target_due, worker, &worker->pace);
+    free(intervals);
+    return r;
+}
+
+static int worker_start(struct posture_worker *runtime, struct posture_error *reterr)
+{
+    (void)reterr;
+    struct worker *worker = posture_worker_data(runtime);
+    uv_loop_t *loop = posture_worker_loop(runtime);
+    if (posture_worker_is_once(runtime)) {
+        if (worker->count == 0) {
+            posture_worker_finish(runtime, 0);
+            return 0;
+        }
+        return pace_start(worker, loop);
+    }
+    POSTURE_TRY(posture_values_new(runtime, worker->settings->common.values,
+                                   worker->checks, &worker->values));
+    posture_values_expect(worker->values, worker->count);
+    POSTURE_TRY(uv_timer_init(loop, &worker->stats));
+    worker->stats.data = worker;
+    worker->has_stats = true;
+    POSTURE_TRY(uv_timer_start(&worker->stats, stats_due, 0, STATS_MS));
+    POSTURE_TRY(posture_spool_client_new(loop, &spool_ops, worker, SPOOL_PENDING_MAX,
+                                         &worker->spool));
+    return worker->count > 0 ? pace_start(worker, loop) : 0;
+}
+
+static void worker_stop(struct posture_worker *runtime)
+{
+    struct worker *worker = posture_worker_data(runtime);
+    for (size_t i = 0; i < worker->count; i++) {
+        if (worker->targets[i].probe)
+            posture_tls_probe_cancel(worker->targets[i].probe);
+        worker->targets[i].probe = NULL;
+    }
+    if (worker->pace)
+        posture_pace_close(worker->pace);
+    if (worker->spool)
+        posture_spool_client_close(worker->spool);
+    if (worker->has_stats)
+        uv_close((uv_handle_t *)&worker->stats, NULL);
+    worker->pace = NULL;
+    worker->spool = NULL;
+    worker->has_stats = false;
+}
+
+static void worker_free(struct posture_worker *runtime)
+{
+    struct worker *worker = posture_worker_data(runtime);
+    if (!worker)
+        return;
+    for (size_t i = 0; i < worker->count; i++)
+        posture_report_free(worker->targets[i].held);
+    free(worker->targets);
+    free(worker->agency);
+    free(worker->reporter);
+    posture_values_free(worker->values);
+    posture_profile_free(worker->profile);
+    posture_check_registry_free(worker->checks);
+    posture_crypto_tls_free(worker->tls);
+    free(worker);
+    posture_worker_set_data(runtime, NULL);
+}
+
+static const struct posture_worker_ops ops = {
+    .name = "posture-crypto",
+    .options = &posture_crypto_options,
+    .prepare = worker_prepare,
+    .start = worker_start,
+    .stop = worker_stop,
+    .free = worker_free,
+    .sandbox = POSTURE_SANDBOX_CONNECT,
+};
+
+int main(int argc, char **argv)
+{
+    return posture_worker_main(&ops, argc, argv);
+}
