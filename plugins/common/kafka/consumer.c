@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 enum {
-    POLL_MS = 1000,      /* well within max.poll.interval.ms */
+    POLL_MS = 1000, /* well within max.poll.interval.ms */
     CLOSE_STEP_MS = 20,
     CLOSE_MAX_MS = 3000, /* a dead coordinator must not hold up the end */
     REPEAT_S = 600,
@@ -37,17 +37,20 @@ static void consumer_say(struct posture_consumer *consumer, bool is_fault,
                          rd_kafka_resp_err_t err, const char *what, const char *reason)
 {
     int64_t now = posture_monotonic_ns();
-    if (err && consumer->said == err && now - consumer->said_ns < REPEAT_S * POSTURE_NS_PER_S)
+    if (err && consumer->said == err &&
+        now - consumer->said_ns < REPEAT_S * POSTURE_NS_PER_S)
         return;
     consumer->said = err;
     consumer->said_ns = now;
     char text[512];
-    snprintf(text, sizeof(text), "%s%s%s", what, reason ? ": " : "", reason ? reason : "");
+    snprintf(text, sizeof(text), "%s%s%s", what, reason ? ": " : "",
+             reason ? reason : "");
     if (consumer->ops.on_log)
         consumer->ops.on_log(consumer->data, is_fault, text);
 }
 
-static void message_handle(struct posture_consumer *consumer, const rd_kafka_message_t *message)
+static void message_handle(struct posture_consumer *consumer,
+                           const rd_kafka_message_t *message)
 {
     switch (message->err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
@@ -55,8 +58,8 @@ static void message_handle(struct posture_consumer *consumer, const rd_kafka_mes
         consumer->stats.bytes += message->len;
         if (consumer->stats.is_away) {
             consumer->stats.is_away = false;
-            consumer_say(consumer, false, RD_KAFKA_RESP_ERR_NO_ERROR, "brokers answer again",
-                         NULL);
+            consumer_say(consumer, false, RD_KAFKA_RESP_ERR_NO_ERROR,
+                         "brokers answer again", NULL);
         }
         consumer->ops.on_message(consumer->data, message);
         break;
@@ -82,7 +85,8 @@ void posture_consumer_commit(struct posture_consumer *consumer)
 
 static void rebalance_handle(struct posture_consumer *consumer, rd_kafka_event_t *event)
 {
-    rd_kafka_topic_partition_list_t *partitions = rd_kafka_event_topic_partition_list(event);
+    rd_kafka_topic_partition_list_t *partitions =
+        rd_kafka_event_topic_partition_list(event);
 
     if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         if (consumer->is_closing) {
@@ -101,15 +105,31 @@ static void rebalance_handle(struct posture_consumer *consumer, rd_kafka_event_t
     rd_kafka_assign(consumer->rk, NULL);
 }
 
+/* As an event the end of a partition is an error; as a message it would be one of
+ * message_handle's. */
+static void eof_handle(struct posture_consumer *consumer, rd_kafka_event_t *event)
+{
+    rd_kafka_topic_partition_t *place = rd_kafka_event_topic_partition(event);
+    if (place && consumer->ops.on_eof)
+        consumer->ops.on_eof(consumer->data, place->topic, place->partition,
+                             place->offset);
+    if (place)
+        rd_kafka_topic_partition_destroy(place);
+}
+
 static void error_handle(struct posture_consumer *consumer, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
     const char *text = rd_kafka_event_error_string(event);
 
     switch (err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        eof_handle(consumer, event);
+        break;
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
         if (!consumer->stats.is_away)
-            consumer_say(consumer, false, RD_KAFKA_RESP_ERR_NO_ERROR, "no broker answers", text);
+            consumer_say(consumer, false, RD_KAFKA_RESP_ERR_NO_ERROR, "no broker answers",
+                         text);
         consumer->stats.is_away = true;
         break;
     case RD_KAFKA_RESP_ERR__TRANSPORT:
@@ -139,7 +159,8 @@ static void event_cb(void *data, rd_kafka_event_t *event)
         error_handle(consumer, event);
         break;
     case RD_KAFKA_EVENT_STATS:
-        if (posture_kafka_statistics_read(rd_kafka_event_stats(event), &statistics) == 0) {
+        if (posture_kafka_statistics_read(rd_kafka_event_stats(event), &statistics) ==
+            0) {
             consumer->stats.rtt_ms = statistics.rtt_ms;
             consumer->stats.lag = statistics.lag;
         }
@@ -184,7 +205,8 @@ static void timer_cb(uv_timer_t *timer)
         posture_monotonic_ns() < consumer->close_until_ns)
         return;
     posture_kafka_watch_close(POSTURE_TAKE(consumer->watch));
-    rd_kafka_destroy_flags(POSTURE_TAKE(consumer->rk), RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    rd_kafka_destroy_flags(POSTURE_TAKE(consumer->rk),
+                           RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     if (consumer->on_closed)
         consumer->on_closed(consumer->data);
     uv_close((uv_handle_t *)timer, handle_closed_cb);
@@ -201,7 +223,8 @@ int posture_consumer_new(uv_loop_t *loop, const struct posture_kafka_settings *s
     struct posture_consumer *consumer = posture_calloc(1, sizeof(*consumer));
     if (!consumer)
         return posture_error_set(reterr, -ENOMEM, "out of memory");
-    int r = posture_kafka_conf(settings, secrets, /* is_producer = */ false, &conf, NULL, reterr);
+    int r = posture_kafka_conf(settings, secrets, /* is_producer = */ false, &conf, NULL,
+                               reterr);
     if (r < 0) {
         free(consumer);
         return r;
@@ -227,8 +250,8 @@ int posture_consumer_new(uv_loop_t *loop, const struct posture_kafka_settings *s
     consumer->is_group = group != NULL;
     consumer->stats.lag = -1;
     consumer->stats.rtt_ms = (double)NAN;
-    r = posture_kafka_watch_new_take(loop, rd_kafka_queue_get_consumer(consumer->rk), event_cb,
-                                     turn_cb, consumer, &consumer->watch);
+    r = posture_kafka_watch_new_take(loop, rd_kafka_queue_get_consumer(consumer->rk),
+                                     event_cb, turn_cb, consumer, &consumer->watch);
     if (r < 0) {
         rd_kafka_destroy_flags(consumer->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
         free(consumer);
@@ -243,11 +266,14 @@ int posture_consumer_new(uv_loop_t *loop, const struct posture_kafka_settings *s
 
 static int result(rd_kafka_resp_err_t err, struct posture_error *reterr)
 {
-    return err ? posture_error_set(reterr, POSTURE_E_PROTOCOL, "%s", rd_kafka_err2str(err)) : 0;
+    return err ? posture_error_set(reterr, POSTURE_E_PROTOCOL, "%s",
+                                   rd_kafka_err2str(err))
+               : 0;
 }
 
-int posture_consumer_subscribe(struct posture_consumer *consumer, const char *const *topics,
-                               size_t count, struct posture_error *reterr)
+int posture_consumer_subscribe(struct posture_consumer *consumer,
+                               const char *const *topics, size_t count,
+                               struct posture_error *reterr)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++)
@@ -264,10 +290,9 @@ int posture_consumer_assign(struct posture_consumer *consumer,
     return result(rd_kafka_assign(consumer->rk, partitions), reterr);
 }
 
-static rd_kafka_resp_err_t one_partition(rd_kafka_t *rk, const char *topic, int32_t partition,
-                                         int64_t offset,
-                                         rd_kafka_resp_err_t (*call)(
-                                             rd_kafka_t *, rd_kafka_topic_partition_list_t *))
+static rd_kafka_resp_err_t one_partition(
+    rd_kafka_t *rk, const char *topic, int32_t partition, int64_t offset,
+    rd_kafka_resp_err_t (*call)(rd_kafka_t *, rd_kafka_topic_partition_list_t *))
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic, partition)->offset = offset;
@@ -287,10 +312,10 @@ int posture_consumer_store(struct posture_consumer *consumer, const char *topic,
 int posture_consumer_pause(struct posture_consumer *consumer, const char *topic,
                            int32_t partition, bool is_paused)
 {
-    return result(one_partition(consumer->rk, topic, partition, RD_KAFKA_OFFSET_INVALID,
-                                is_paused ? rd_kafka_pause_partitions
-                                          : rd_kafka_resume_partitions),
-                  NULL);
+    return result(
+        one_partition(consumer->rk, topic, partition, RD_KAFKA_OFFSET_INVALID,
+                      is_paused ? rd_kafka_pause_partitions : rd_kafka_resume_partitions),
+        NULL);
 }
 
 void posture_consumer_stats(const struct posture_consumer *consumer,
@@ -309,7 +334,8 @@ rd_kafka_queue_t *posture_consumer_queue(struct posture_consumer *consumer)
     return rd_kafka_queue_get_consumer(consumer->rk);
 }
 
-void posture_consumer_close(struct posture_consumer *consumer, void (*on_closed)(void *data))
+void posture_consumer_close(struct posture_consumer *consumer,
+                            void (*on_closed)(void *data))
 {
     if (!consumer || consumer->is_closing)
         return;
