@@ -5,7 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/parse.h"
 #include "common/report/json.h"
-#include "posture_criteria/page_model.h"
+#include "posture_criteria/not_passing.h"
 
 #include <errno.h>
 #include <math.h>
@@ -77,7 +77,7 @@ static const struct family families[FAMILY_COUNT] = {
     [FAMILY_PASSING] = {"posture_criterion_passing_subjects", TYPE_GAUGE, "subjects",
                         "Subjects that pass, " EVAL_LABELS "."},
     [FAMILY_MEASURED] = {"posture_criterion_measured_subjects", TYPE_GAUGE, "subjects",
-                         "Subjects with a fresh pass, warn or fail, " EVAL_LABELS "."},
+                         "Subjects freshly and wholly measured, " EVAL_LABELS "."},
     [FAMILY_UNREGISTERED] =
         {"posture_criterion_unregistered_subjects", TYPE_GAUGE, "subjects",
          "Reported subjects that the registry does not expect, " EVAL_LABELS "."},
@@ -332,6 +332,8 @@ static bool eval_value(const json_t *eval, enum family_id family, double *ret)
         return number_read(counts, "excepted", ret);
     if (family != FAMILY_MEASURED)
         return number_read(eval, keys[family], ret);
+    if (number_read(eval, "covered", ret))
+        return true;
     static const char *const measured[] = {"pass", "warn", "fail"};
     for (size_t i = 0; i < POSTURE_COUNT(measured); i++) {
         if (!number_read(counts, measured[i], &n))
@@ -362,127 +364,19 @@ static void evaluations_write(struct writer *w, const json_t *evaluations,
     }
 }
 
-/*
- * Per agency and kind: each subject once, with its worst result over the criteria of the
- * kind. Where a list was cut, the largest count that one criterion gives holds as a
- * floor.
- */
-static int not_passing_count(const json_t *nation, json_t *ret_counts)
-{
-    const json_t *criteria =
-        json_object_get(json_object_get(nation, "catalogue"), "criteria");
-    json_auto_t *kinds = json_object(), *worst = json_object();
-    size_t i, k;
-    json_t *item, *eval;
-
-    json_array_foreach (criteria, i, item) {
-        const char *id = posture_json_string(item, "id");
-
-        if (id && json_object_set(kinds, id, json_object_get(item, "kind")) < 0)
-            return -ENOMEM;
-    }
-    json_array_foreach (json_object_get(nation, "evaluations"), i, eval) {
-        const json_t *scope = json_object_get(eval, "scope");
-        const char *type = posture_json_string(scope, "type");
-        const char *agency = posture_json_string(scope, "id");
-        const char *criterion = posture_json_string(eval, "criterion");
-        const char *kind = criterion ? posture_json_string(kinds, criterion) : NULL;
-
-        if (!type || strcmp(type, "agency") != 0 || !agency || !kind)
-            continue;
-        POSTURE_AUTO_FREE char *group = posture_asprintf("%s\n%s", agency, kind);
-        if (!group)
-            return -ENOMEM;
-        json_t *floors = json_object_get(ret_counts, group);
-        if (!floors) {
-            floors = json_object();
-            if (json_object_set_new(ret_counts, group, floors) < 0)
-                return -ENOMEM;
-        }
-        for (int t = 0; t < POSTURE_TROUBLE_COUNT; t++) {
-            const char *name = posture_trouble_name((enum posture_trouble)t);
-            double n =
-                json_number_value(json_object_get(json_object_get(eval, "counts"), name));
-
-            if (!json_is_true(json_object_get(eval, "truncated")))
-                n = 0;
-            if (n < json_number_value(json_object_get(floors, name)))
-                continue;
-            if (json_object_set_new(floors, name, json_real(n)) < 0)
-                return -ENOMEM;
-        }
-        json_array_foreach (json_object_get(eval, "not_achieved"), k, item) {
-            const char *subject = posture_json_string(item, "subject");
-            enum posture_trouble trouble;
-
-            if (!subject ||
-                !posture_trouble_from_name(posture_json_string(item, "result"), &trouble))
-                continue;
-            POSTURE_AUTO_FREE char *key = posture_asprintf("%s\n%s", group, subject);
-            const json_t *known = key ? json_object_get(worst, key) : NULL;
-            if (known && json_integer_value(known) <= (json_int_t)trouble)
-                continue;
-            if (!key || json_object_set_new(worst, key, json_integer(trouble)) < 0)
-                return -ENOMEM;
-        }
-    }
-
-    json_auto_t *sums = json_object();
-    const char *key;
-    json_object_foreach (worst, key, item) {
-        const char *name =
-            posture_trouble_name((enum posture_trouble)json_integer_value(item));
-        const char *cut = strchr(strchr(key, '\n') + 1, '\n');
-        POSTURE_AUTO_FREE char *slot =
-            posture_asprintf("%.*s\n%s", (int)(cut - key), key, name);
-
-        if (!slot ||
-            json_object_set_new(
-                sums, slot,
-                json_real(json_number_value(json_object_get(sums, slot)) + 1)) < 0)
-            return -ENOMEM;
-    }
-    json_object_foreach (ret_counts, key, item) {
-        for (int t = 0; t < POSTURE_TROUBLE_COUNT; t++) {
-            const char *name = posture_trouble_name((enum posture_trouble)t);
-            POSTURE_AUTO_FREE char *slot = posture_asprintf("%s\n%s", key, name);
-            double n = slot ? json_number_value(json_object_get(sums, slot)) : 0;
-
-            if (!slot ||
-                json_object_set_new(
-                    item, name,
-                    json_real(fmax(n, json_number_value(json_object_get(item, name))))) <
-                    0)
-                return -ENOMEM;
-        }
-    }
-    return 0;
-}
-
 static int not_passing_write(struct writer *w, const json_t *nation)
 {
-    json_auto_t *counts = json_object();
-    const char *group;
-    json_t *results;
+    POSTURE_AUTO(posture_not_passing_free) struct posture_not_passing *list = NULL;
 
-    if (!counts)
-        return -ENOMEM;
-    POSTURE_TRY(not_passing_count(nation, counts));
+    POSTURE_TRY(posture_not_passing_new(nation, &list));
     family_begin(w, FAMILY_NOT_PASSING);
-    json_object_foreach (counts, group, results) {
-        const char *cut = strchr(group, '\n');
-        POSTURE_AUTO_FREE char *agency = posture_strndup(group, (size_t)(cut - group));
-
-        if (!agency)
-            return -ENOMEM;
+    for (size_t i = 0; i < list->count; i++) {
         for (int t = 0; t < POSTURE_TROUBLE_COUNT; t++) {
-            const char *name = posture_trouble_name((enum posture_trouble)t);
-
             sample_begin(w);
-            label_add(w, "agency", agency);
-            label_add(w, "kind", cut + 1);
-            label_add(w, "result", name);
-            sample_end(w, json_number_value(json_object_get(results, name)));
+            label_add(w, "agency", list->groups[i].agency);
+            label_add(w, "kind", list->groups[i].kind);
+            label_add(w, "result", posture_trouble_name((enum posture_trouble)t));
+            sample_end(w, (double)list->groups[i].subjects[t]);
         }
     }
     return 0;

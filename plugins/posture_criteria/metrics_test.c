@@ -101,7 +101,7 @@ static void what_is_not_measured_has_no_sample(void **state)
     assert_int_equal(posture_metrics_write(nation, POSTURE_EXPOSITION_TEXT, &out), 0);
     assert_null(strstr(
         out.data,
-        "posture_criterion_achieved_ratio{scope=\"agency\",agency=\"town-kawabe\""));
+        "posture_criterion_of_measured_ratio{scope=\"agency\",agency=\"town-kawabe\""));
     assert_non_null(strstr(
         out.data,
         "posture_criterion_coverage_ratio{scope=\"agency\",agency=\"town-kawabe\""));

@@ -58,6 +58,7 @@ static bool entry_fill(struct posture_page_entry *entry, const json_t *json,
         .reporter = posture_json_string(json, "reporter"),
         .args = json_object_get(json, "args"),
         .criteria = UINT64_C(1) << criterion,
+        .weight = 1,
         .since_ns = posture_page_member_time(json, "since"),
         .time_ns = posture_page_member_time(json, "time"),
     };
@@ -68,6 +69,9 @@ static bool entry_fill(struct posture_page_entry *entry, const json_t *json,
     if (entry->trouble == POSTURE_TROUBLE_MISSING ||
         entry->trouble == POSTURE_TROUBLE_STALE)
         entry->check = entry->code = NULL;
+    double missing = json_number_value(json_object_get(entry->args, "missing"));
+    if (entry->trouble == POSTURE_TROUBLE_MISSING && missing > 1 && missing < 9e15)
+        entry->weight = (uint64_t)missing;
     return true;
 }
 
@@ -167,8 +171,9 @@ int posture_page_problems_fill(struct posture_page_model *model)
         }
         problem->count++;
         problem->agencies += !last || last->agency != entry->agency;
-        problem->subjects += !last || last->agency != entry->agency ||
-                             strcmp(last->subject, entry->subject) != 0;
+        if (!last || last->agency != entry->agency ||
+            strcmp(last->subject, entry->subject) != 0)
+            problem->subjects += entry->weight;
         posture_page_oldest_take(&problem->since_ns, entry->since_ns);
         last = entry;
     }

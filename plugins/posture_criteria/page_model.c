@@ -137,6 +137,9 @@ static void eval_fill(struct posture_page_eval *eval, const json_t *json)
         eval->troubles[i] = member_count(counts, trouble_names[i]);
     eval->oldest_ns = posture_page_member_time(json, "oldest_report");
     eval->newest_ns = posture_page_member_time(json, "newest_report");
+    /* 0 of 4 that never reported is arithmetic, not a measurement. */
+    if (eval->expected == 0 || eval->troubles[POSTURE_TROUBLE_MISSING] == eval->expected)
+        eval->has_achieved = false;
     if (strcmp(status, "met") == 0 && eval->has_achieved)
         eval->status = POSTURE_EVAL_MET;
     else if (strcmp(status, "not_met") == 0 && eval->has_achieved)

@@ -74,6 +74,7 @@ struct posture_page_entry {
     const char *subject, *check, *code, *reporter; /* check … reporter may be NULL */
     const json_t *args;
     uint64_t criteria;
+    uint64_t weight;           /* subjects that it stands for: an inventory pattern may miss many */
     int64_t since_ns, time_ns; /* 0: not known */
 };
 
@@ -83,14 +84,15 @@ struct posture_page_problem {
     enum posture_trouble trouble;
     const char *check;   /* NULL for stale and missing */
     size_t first, count; /* entries */
-    size_t subjects, agencies;
+    uint64_t subjects;
+    size_t agencies;
     int64_t since_ns; /* the oldest that is known */
 };
 
 /* Limits: what goes over is an error (-E2BIG-like POSTURE_E_LIMIT), never cut. */
 enum {
     POSTURE_PAGE_CRITERIA_MAX = 64,
-    POSTURE_PAGE_AGENCIES_MAX = 20000,
+    POSTURE_PAGE_AGENCIES_MAX = 100000,
     POSTURE_PAGE_ENTRIES_MAX = 1000000,
 };
 

@@ -14,7 +14,8 @@ struct filter {
 
 /* What is left of a problem behind the filter. */
 struct share {
-    size_t subjects, agencies, entries;
+    uint64_t subjects;
+    size_t agencies, entries;
     int64_t since_ns;
     const struct posture_page_entry *example;
 };
@@ -45,8 +46,9 @@ static struct share share_count(const struct posture_page *page,
             share.example = entry;
         share.entries++;
         share.agencies += !last || last->agency != entry->agency;
-        share.subjects += !last || last->agency != entry->agency ||
-                          strcmp(last->subject, entry->subject) != 0;
+        if (!last || last->agency != entry->agency ||
+            strcmp(last->subject, entry->subject) != 0)
+            share.subjects += entry->weight;
         if (entry->since_ns && (!share.since_ns || entry->since_ns < share.since_ns))
             share.since_ns = entry->since_ns;
         last = entry;
@@ -82,6 +84,22 @@ static const struct posture_check_info *check_info(const struct posture_page *pa
                                        : NULL;
 }
 
+/* Unknown because nothing could be measured, whatever the check: the check's remedy would
+ * mislead. */
+static bool problem_is_unmeasured(const struct posture_page *page,
+                                  const struct posture_page_problem *problem)
+{
+    static const char *const prefixes[] = {"endpoint.", "resolution.", "facts."};
+    const char *code = page->model->entries[problem->first].code;
+
+    for (size_t i = 0; i < POSTURE_COUNT(prefixes); i++) {
+        if (problem->trouble == POSTURE_TROUBLE_UNKNOWN && code &&
+            strncmp(code, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void problem_title(const struct posture_page *page,
                           const struct posture_page_problem *problem)
 {
@@ -105,6 +123,8 @@ static void problem_remedy(const struct posture_page *page,
         remedy = posture_text(POSTURE_TEXT_STALE_DO, page->lang);
     else if (problem->trouble == POSTURE_TROUBLE_MISSING)
         remedy = posture_text(POSTURE_TEXT_MISSING_DO, page->lang);
+    else if (problem_is_unmeasured(page, problem))
+        remedy = posture_text(POSTURE_TEXT_UNKNOWN_DO, page->lang);
     if (!remedy)
         return;
     posture_page_adds(page, "<span class=\"do\"><b>");
@@ -124,7 +144,8 @@ static void problem_where(const struct posture_page *page,
     while (i < problem->count && named < NAMES_MAX) {
         const struct posture_page_entry *entry =
             &page->model->entries[problem->first + i];
-        size_t agency = entry->agency, n = 0;
+        size_t agency = entry->agency;
+        uint64_t n = 0;
 
         for (; i < problem->count; i++) {
             const struct posture_page_entry *same =
@@ -132,7 +153,8 @@ static void problem_where(const struct posture_page *page,
 
             if (same->agency != agency)
                 break;
-            n += filter_takes(filter, same);
+            if (filter_takes(filter, same))
+                n += same->weight;
         }
         if (n == 0)
             continue;
@@ -171,7 +193,13 @@ static void entry_row(const struct posture_page *page,
     }
     posture_page_adds(page, "<code class=\"subject\">");
     posture_page_text(page, entry->subject);
-    posture_page_adds(page, "</code><span class=\"why\">");
+    posture_page_adds(page, "</code>");
+    if (entry->weight > 1) {
+        posture_page_adds(page, " <b>×");
+        posture_html_count(page->out, entry->weight);
+        posture_page_adds(page, "</b>");
+    }
+    posture_page_adds(page, "<span class=\"why\">");
     posture_page_reason(page, entry);
     posture_page_adds(page, "</span><span class=\"fine\">");
     if (entry->since_ns) {
@@ -259,7 +287,7 @@ static void problem_card(const struct posture_page *page,
     posture_page_icon(page, name);
     posture_page_text(page, posture_text_trouble(problem->trouble, page->lang));
     posture_page_adds(page, "</span> ");
-    if (problem->check) {
+    if (problem->check && !problem_is_unmeasured(page, problem)) {
         posture_page_adds(page, "<b class=\"title\">");
         problem_title(page, problem);
         posture_page_adds(page, "</b>");
@@ -303,7 +331,7 @@ void posture_page_problems(const struct posture_page *page, long agency,
     struct filter filter = {.agency = agency, .criteria = criteria};
     size_t shown = 0;
 
-    if (page->model->is_truncated) {
+    if (agency < 0 && page->model->is_truncated) {
         posture_page_adds(page, "<p class=\"fine\">");
         posture_page_word(page, POSTURE_TEXT_LISTS_CUT);
         posture_page_adds(page, "</p>");

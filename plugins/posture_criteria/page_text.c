@@ -122,6 +122,12 @@ static const struct words texts[POSTURE_TEXT_COUNT] = {
     [POSTURE_TEXT_TARGET] = WORDS("Target", "目標"),
     [POSTURE_TEXT_TITLE] =
         WORDS("National security posture", "情報セキュリティ対策 達成状況"),
+    [POSTURE_TEXT_UNKNOWN_DO] =
+        WORDS("Look at whether the reporter reaches the subject (service, firewall, "
+              "name); what cannot "
+              "be measured is not achieved.",
+              "報告元から対象に到達できるか（サービス、ファイアウォール、名前）を確認して"
+              "ください。計測できない対象は達成に数えません。"),
     [POSTURE_TEXT_UNREGISTERED] = WORDS("not in the registry", "登録簿にない対象"),
     [POSTURE_TEXT_WAITING] = WORDS("Waiting at the gate", "受理待ち"),
     [POSTURE_TEXT_WHAT] = WORDS("Problem", "問題"),

@@ -6,6 +6,7 @@
 pkg_check_modules(GNUTLS QUIET IMPORTED_TARGET gnutls)
 posture_add_library(posture_criteria_pages SOURCES
     metrics.c
+    not_passing.c
     page.c
     page_entries.c
     page_html.c
