@@ -25,16 +25,16 @@ struct posture_subject {
     bool is_literal; /* host is an address literal */
 };
 
-/* The host of a subject in its one spelling: IPv6 and IPv4 literals, names as A-labels in lower case,
- * no trailing dot. A last label that is a number is refused unless the name is never resolved
- * (resolvers read "0x7f.1" as an address). POSTURE_E_FORMAT. */
+/* The host of a subject in its one spelling: IPv6 and IPv4 literals, names as A-labels in
+ * lower case, no trailing dot. A last label that is a number is refused unless the name
+ * is never resolved (resolvers read "0x7f.1" as an address). POSTURE_E_FORMAT. */
 struct posture_host {
     char text[256];
     bool is_literal;
     bool is_ipv6;
 };
-int posture_host_parse(const char *text, size_t len, bool is_resolved, struct posture_host *ret,
-                       struct posture_error *reterr);
+int posture_host_parse(const char *text, size_t len, bool is_resolved,
+                       struct posture_host *ret, struct posture_error *reterr);
 
 /* Reads any spelling a person would write ("www.Example.go.jp", "tls://[::1]",
  * "example.jp:8443"); default_scheme (may be NULL) is used when there is none; the port
