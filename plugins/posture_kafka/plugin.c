@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
-
 #include "common/host/host.h"
-
 #include "posture_kafka/options.h"
 
 POSTURE_HOST_PLUGIN({.options = &posture_kafka_option_table,

@@ -246,6 +246,20 @@ static void delivery_handle(struct posture_producer *producer, const rd_kafka_me
                       message->rkt ? rd_kafka_topic_name(message->rkt) : "delivery", reason);
 }
 
+static void producer_say_authentication(struct posture_producer *producer,
+                                        rd_kafka_resp_err_t err, const char *reason)
+{
+    /* Before 2.6.1 librdkafka repeats its nonce in the last SCRAM message; Kafka 4 checks it strictly
+     * (CVE-2024-56128) and says "invalid credentials" for the right password. */
+    bool is_old_scram = rd_kafka_version() < 0x02060100 && strstr(reason, "SCRAM");
+    char text[512];
+    snprintf(text, sizeof(text), "%s%s", reason,
+             is_old_scram ? "; librdkafka before 2.6.1 cannot do SCRAM with Apache Kafka 4: use a "
+                            "client certificate or SASLMechanism PLAIN over TLS"
+                          : "");
+    producer_say_fault(producer, err, "the broker cannot be used", text);
+}
+
 static void error_handle(struct posture_producer *producer, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
@@ -263,9 +277,11 @@ static void error_handle(struct posture_producer *producer, rd_kafka_event_t *ev
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
         producer_is_away(producer);
         break;
-    case RD_KAFKA_RESP_ERR__SSL:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        producer_say_authentication(producer, err, text ? text : "");
+        break;
+    case RD_KAFKA_RESP_ERR__SSL:
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
         /* Waiting does not cure these: the operator must hear of them. */

@@ -209,6 +209,10 @@ int posture_kafka_settings_check(const struct posture_kafka_settings *settings,
                                  "options SASLUser and SASLPasswordFile need Security sasl_tls "
                                  "or sasl_plaintext, not %s",
                                  security);
+    if (settings->security == POSTURE_KAFKA_SASL_PLAINTEXT && settings->sasl_mechanism == 0)
+        return posture_error_set(reterr, POSTURE_E_OPTION,
+                                 "option SASLMechanism: PLAIN shows the password to everyone on "
+                                 "the way; it needs Security sasl_tls");
     return properties_check(&settings->properties, reterr);
 }
 
