@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* From the spool to the broker. A record leaves the spool on its delivery report and not before; whatever
- * ends a producer, everything without a report is handed out again with the numbers that it had. */
+/* From the spool to the broker. A record leaves the spool on its delivery report and not
+ * before; whatever ends a producer, everything without a report is handed out again with
+ * the numbers that it had. */
 
 #include "posture_kafka/worker.h"
 
@@ -12,7 +13,8 @@
 
 enum { ASSIGN_MAX = 4000 }; /* numbers given in one transaction */
 
-static void record_send(struct kafka_worker *kafka, const struct posture_spool_record *record)
+static void record_send(struct kafka_worker *kafka,
+                        const struct posture_spool_record *record)
 {
     const struct posture_spool_entry *entry = &record->entry;
     POSTURE_AUTO_FREE char *filler = NULL;
@@ -37,8 +39,8 @@ static void record_send(struct kafka_worker *kafka, const struct posture_spool_r
     }
     message.key_len = strlen(message.key);
     int64_t id = record->id;
-    if (posture_producer_send(kafka->producer, kafka->topics[entry->topic], &message, id) ==
-        POSTURE_E_LIMIT)
+    if (posture_producer_send(kafka->producer, kafka->topics[entry->topic], &message,
+                              id) == POSTURE_E_LIMIT)
         posture_spool_refused(kafka->spool, id, "larger than message.max.bytes");
 }
 
@@ -56,14 +58,16 @@ static void records_send(struct kafka_worker *kafka)
         }
         record_send(kafka, &record);
     }
-    /* Filler of a record that the producer refused at once, or numbers for what still waits. */
+    /* Filler of a record that the producer refused at once, or numbers for what still
+     * waits. */
     struct posture_spool_stats stats;
     posture_spool_stats(kafka->spool, &stats);
     if (kafka->is_dry && stats.unassigned > 0)
         kafka_commit_soon(kafka);
 }
 
-static void on_delivery(void *data, int64_t id, enum posture_delivery delivery, const char *reason)
+static void on_delivery(void *data, int64_t id, enum posture_delivery delivery,
+                        const char *reason)
 {
     struct kafka_worker *kafka = data;
 
@@ -114,7 +118,8 @@ static int in_transaction(void *data)
 
     if (kafka->is_heartbeat_due) {
         int r = kafka_heartbeat_add(kafka);
-        /* A full spool refuses a heartbeat as it refuses any other: no reason to roll back. */
+        /* A full spool refuses a heartbeat as it refuses any other: no reason to roll
+         * back. */
         if (r < 0 && r != POSTURE_E_BUSY && r != POSTURE_E_LIMIT)
             return r;
         kafka->is_heartbeat_due = false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* What worker kafka says about itself: to the centre once a minute (kind reporter), to collectd as values. */
+/* What worker kafka says about itself: to the centre once a minute (kind reporter), to
+ * collectd as values. */
 
 #include "posture_kafka/worker.h"
 
@@ -23,15 +24,16 @@ static json_t *counter(uint64_t v)
 
 static json_t *spool_json(const struct posture_spool_stats *stats)
 {
-    return json_pack("{so so so so so so so so so so so so so sb}", "epoch", counter(stats->epoch),
-                     "accepted", counter(stats->accepted), "delivered", counter(stats->delivered),
-                     "spooled", counter(stats->spooled), "evicted", counter(stats->evicted),
-                     "refused", counter(stats->refused), "corrupt", counter(stats->corrupt),
-                     "quarantined", counter(stats->quarantined), "evicted_superseded",
-                     counter(stats->evicted_superseded), "evicted_oldest",
-                     counter(stats->evicted_oldest), "not_accepted", counter(stats->not_accepted),
-                     "spooled_bytes", counter(stats->spooled_bytes), "in_flight",
-                     counter(stats->in_flight), "near_cap", stats->near_cap);
+    return json_pack(
+        "{so so so so so so so so so so so so so sb}", "epoch", counter(stats->epoch),
+        "accepted", counter(stats->accepted), "delivered", counter(stats->delivered),
+        "spooled", counter(stats->spooled), "evicted", counter(stats->evicted), "refused",
+        counter(stats->refused), "corrupt", counter(stats->corrupt), "quarantined",
+        counter(stats->quarantined), "evicted_superseded",
+        counter(stats->evicted_superseded), "evicted_oldest",
+        counter(stats->evicted_oldest), "not_accepted", counter(stats->not_accepted),
+        "spooled_bytes", counter(stats->spooled_bytes), "in_flight",
+        counter(stats->in_flight), "near_cap", stats->near_cap);
 }
 
 static json_t *kafka_json(const struct kafka_worker *kafka)
@@ -39,11 +41,12 @@ static json_t *kafka_json(const struct kafka_worker *kafka)
     struct posture_producer_stats stats = {.is_away = true};
     if (kafka->producer)
         posture_producer_stats(kafka->producer, &stats);
-    json_t *object =
-        json_pack("{sb so so so}", "connected", !stats.is_away, "produced", counter(stats.sent),
-                  "retried", counter(stats.lost), "recreated", counter(stats.restarts));
+    json_t *object = json_pack("{sb so so so}", "connected", !stats.is_away, "produced",
+                               counter(stats.sent), "retried", counter(stats.lost),
+                               "recreated", counter(stats.restarts));
     if (object && kafka->last_error[0])
-        /* Foreign text may be no UTF-8: jansson then gives NULL, and the member stays out. */
+        /* Foreign text may be no UTF-8: jansson then gives NULL, and the member stays
+         * out. */
         json_object_set_new(object, "last_error", json_string(kafka->last_error));
     return object;
 }
@@ -57,7 +60,8 @@ struct aside_search {
 static int aside_cb(void *data, const struct posture_spool_item *item)
 {
     struct aside_search *search = data;
-    if (item->topic != search->topic || item->sequence != search->sequence || !item->reason)
+    if (item->topic != search->topic || item->sequence != search->sequence ||
+        !item->reason)
         return 0;
     search->found = json_pack("{ss}", "reason", item->reason);
     if (search->found && item->key)
@@ -67,14 +71,16 @@ static int aside_cb(void *data, const struct posture_spool_item *item)
     return 1;
 }
 
-/* Why the record that had this number could not be sent, as far as the spool still knows. */
+/* Why the record that had this number could not be sent, as far as the spool still knows.
+ */
 static json_t *replaces_json(struct kafka_worker *kafka, enum posture_spool_topic topic,
                              uint64_t sequence)
 {
     struct aside_search search = {.topic = topic, .sequence = sequence};
-    posture_spool_list(kafka->spool, POSTURE_SPOOL_LIST_ASIDE, 0, ASIDE_LOOK_MAX, aside_cb,
-                       &search);
-    return search.found ? search.found : json_pack("{ss}", "reason", "not known any more");
+    posture_spool_list(kafka->spool, POSTURE_SPOOL_LIST_ASIDE, 0, ASIDE_LOOK_MAX,
+                       aside_cb, &search);
+    return search.found ? search.found
+                        : json_pack("{ss}", "reason", "not known any more");
 }
 
 static json_t *facts_json(struct kafka_worker *kafka, enum posture_spool_topic topic,
@@ -86,9 +92,9 @@ static json_t *facts_json(struct kafka_worker *kafka, enum posture_spool_topic t
 
     posture_spool_stats(kafka->spool, &stats);
     posture_time_format(kafka->started_ns, started);
-    json_t *facts = json_pack("{ss ss ss so so}", "version", POSTURE_VERSION, "librdkafka",
-                              rd_kafka_version_str(), "started", started, "spool",
-                              spool_json(&stats), "kafka", kafka_json(kafka));
+    json_t *facts = json_pack("{ss ss ss so so}", "version", POSTURE_VERSION,
+                              "librdkafka", rd_kafka_version_str(), "started", started,
+                              "spool", spool_json(&stats), "kafka", kafka_json(kafka));
     if (!facts)
         return NULL;
     if (uname(&name) == 0) {
@@ -106,7 +112,8 @@ int kafka_heartbeat_body(struct kafka_worker *kafka, const char *id, int64_t tim
                          enum posture_spool_topic topic, uint64_t replaced_sequence,
                          char **ret_body, size_t *ret_len)
 {
-    POSTURE_AUTO(posture_report_free) struct posture_report *report = posture_report_new();
+    POSTURE_AUTO(posture_report_free)
+    struct posture_report *report = posture_report_new();
     if (!report)
         return -ENOMEM;
     snprintf(report->id, sizeof(report->id), "%s", id);
@@ -131,7 +138,8 @@ int kafka_heartbeat_add(struct kafka_worker *kafka)
     size_t len = 0;
 
     POSTURE_TRY(posture_uuid7(now, id));
-    POSTURE_TRY(kafka_heartbeat_body(kafka, id, now, POSTURE_SPOOL_REPORTS, 0, &body, &len));
+    POSTURE_TRY(
+        kafka_heartbeat_body(kafka, id, now, POSTURE_SPOOL_REPORTS, 0, &body, &len));
     const struct posture_spool_entry entry = {
         .plugin = "posture_kafka",
         .topic = POSTURE_SPOOL_REPORTS,
@@ -153,15 +161,18 @@ static void notifications_send(struct kafka_worker *kafka,
 
     if (stats->near_cap != kafka->is_near_cap) {
         kafka->is_near_cap = stats->near_cap;
-        snprintf(text, sizeof(text), "spool holds %llu records in %llu bytes, the cap is %llu",
-                 (unsigned long long)stats->spooled, (unsigned long long)stats->spooled_bytes,
-                 (unsigned long long)kafka->options->spool_max_bytes);
-        posture_worker_notify(kafka->worker, stats->near_cap ? "warning" : "okay", "spool", text);
+        snprintf(
+            text, sizeof(text), "spool holds %llu records in %llu bytes, the cap is %llu",
+            (unsigned long long)stats->spooled, (unsigned long long)stats->spooled_bytes,
+            (unsigned long long)kafka->options->spool_max_bytes);
+        posture_worker_notify(kafka->worker, stats->near_cap ? "warning" : "okay",
+                              "spool", text);
     }
     if (stats->refused > kafka->refused_said) {
-        snprintf(text, sizeof(text),
-                 "the broker refused %llu records for good; posture spool list shows them",
-                 (unsigned long long)stats->refused);
+        snprintf(
+            text, sizeof(text),
+            "the broker refused %llu records for good; posture spool list shows them",
+            (unsigned long long)stats->refused);
         posture_worker_notify(kafka->worker, "warning", "refused", text);
         posture_worker_log(kafka->worker, POSTURE_LOG_WARNING, "%s", text);
     }

@@ -11,7 +11,8 @@ static const struct posture_option plugin_options[] = {
      .type = POSTURE_OPT_STRING,
      .offset = offsetof(struct posture_kafka_options, agency),
      .is_required = true,
-     .help = "Id of the agency that this collectd reports for, as the centre's registry has it.",
+     .help = "Id of the agency that this collectd reports for, as the centre's registry "
+             "has it.",
      .sample = "moj"},
     {.name = "Reporter",
      .type = POSTURE_OPT_STRING,
@@ -22,7 +23,8 @@ static const struct posture_option plugin_options[] = {
      .type = POSTURE_OPT_STRING,
      .offset = offsetof(struct posture_kafka_options, spool_dir),
      .def = "/var/lib/posture/spool",
-     .help = "Folder of the spool; owner is the worker's user, mode 0700, on a local disk."},
+     .help =
+         "Folder of the spool; owner is the worker's user, mode 0700, on a local disk."},
     {.name = "SpoolMaxBytes",
      .type = POSTURE_OPT_U64,
      .offset = offsetof(struct posture_kafka_options, spool_max_bytes),
@@ -30,8 +32,9 @@ static const struct posture_option plugin_options[] = {
      .max = 1099511627776.0,
      .def = "1073741824",
      .unit = "bytes",
-     .help = "How much the spool may hold; beyond it superseded reports go first, then the "
-             "oldest, and each is counted."},
+     .help =
+         "How much the spool may hold; beyond it superseded reports go first, then the "
+         "oldest, and each is counted."},
     {.name = "SpoolReserveBytes",
      .type = POSTURE_OPT_U64,
      .offset = offsetof(struct posture_kafka_options, spool_reserve_bytes),
@@ -68,20 +71,23 @@ static bool reporter_is_valid(const char *reporter)
            strspn(reporter, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == len;
 }
 
-static int plugin_check(const void *values, const char *argument, struct posture_error *reterr)
+static int plugin_check(const void *values, const char *argument,
+                        struct posture_error *reterr)
 {
     const struct posture_kafka_options *options = values;
     (void)argument;
 
     if (!agency_is_valid(options->agency))
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "option Agency: \"%.80s\": expected lower-case letters, digits, "
-                                 "'.' and '-', beginning with a letter or digit, at most 63",
-                                 options->agency);
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "option Agency: \"%.80s\": expected lower-case letters, digits, "
+            "'.' and '-', beginning with a letter or digit, at most 63",
+            options->agency);
     if (options->reporter && !reporter_is_valid(options->reporter))
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "option Reporter: \"%.80s\": expected a host name in lower case",
-                                 options->reporter);
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "option Reporter: \"%.80s\": expected a host name in lower case",
+            options->reporter);
     if (options->spool_dir[0] != '/')
         return posture_error_set(reterr, POSTURE_E_OPTION,
                                  "option SpoolDir: \"%.200s\": expected an absolute path",

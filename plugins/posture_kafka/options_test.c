@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* The sample configuration and the README say what the option table says. POSTURE_WRITE=1 writes the
- * sample and prints the table. */
+/* The sample configuration and the README say what the option table says. POSTURE_WRITE=1
+ * writes the sample and prints the table. */
 
 #include "posture_kafka/options.h"
 
@@ -45,7 +45,8 @@ static void readme_has_the_table(void **state)
 {
     POSTURE_AUTO_BUF struct posture_buf buf = {0};
     (void)state;
-    assert_int_equal(posture_options_write_markdown(&posture_kafka_option_table, &buf), 0);
+    assert_int_equal(posture_options_write_markdown(&posture_kafka_option_table, &buf),
+                     0);
     if (getenv("POSTURE_WRITE"))
         printf("%s", buf.data);
     if (!strstr(file_text(POSTURE_TEST_DIR "/README.md"), buf.data))

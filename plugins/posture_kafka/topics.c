@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* posture-topics: creates the topics of a list (contrib/kafka/topics.conf) where they are missing and checks
- * partition counts and settings where they exist. Without a list: only asks whether the brokers answer. Exit status 0: all is as listed; 1: not; 2: usage. */
+/* posture-topics: creates the topics of a list (contrib/kafka/topics.conf) where they are
+ * missing and checks partition counts and settings where they exist. Without a list: only
+ * asks whether the brokers answer. Exit status 0: all is as listed; 1: not; 2: usage. */
 
 #include "common/base/buf.h"
 #include "common/base/mem.h"
@@ -75,7 +76,8 @@ static int line_read(struct list *list, char *line)
     }
     if (list->replication > 1) {
         char setting[64];
-        snprintf(setting, sizeof(setting), "min.insync.replicas=%d", list->replication - 1);
+        snprintf(setting, sizeof(setting), "min.insync.replicas=%d",
+                 list->replication - 1);
         return topic_setting(topic, setting);
     }
     return 0;
@@ -93,7 +95,8 @@ static int list_read(struct list *list, const char *path)
     while (fgets(line, sizeof(line), file)) {
         number++;
         if (line_read(list, line) < 0) {
-            fprintf(stderr, "%s:%d: expected: NAME PARTITIONS|N KEY=VALUE…\n", path, number);
+            fprintf(stderr, "%s:%d: expected: NAME PARTITIONS|N KEY=VALUE…\n", path,
+                    number);
             fclose(file);
             return 1;
         }
@@ -117,15 +120,16 @@ static int topics_create(rd_kafka_t *rk, rd_kafka_queue_t *queue, const struct l
         const struct topic *topic = &list->topics[i];
         if (!is_missing[i])
             continue;
-        new_topics[n] = rd_kafka_NewTopic_new(topic->name, topic->partitions, list->replication,
-                                              errstr, sizeof(errstr));
+        new_topics[n] = rd_kafka_NewTopic_new(topic->name, topic->partitions,
+                                              list->replication, errstr, sizeof(errstr));
         for (size_t j = 0; j < topic->count; j++)
             rd_kafka_NewTopic_set_config(new_topics[n], topic->keys[j], topic->values[j]);
         n++;
     }
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
-    rd_kafka_AdminOptions_set_operation_timeout(options, TIMEOUT_MS, errstr, sizeof(errstr));
+    rd_kafka_AdminOptions_set_operation_timeout(options, TIMEOUT_MS, errstr,
+                                                sizeof(errstr));
     rd_kafka_CreateTopics(rk, new_topics, n, options, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, TIMEOUT_MS * 2);
     const rd_kafka_CreateTopics_result_t *created =
@@ -153,11 +157,13 @@ static int topics_create(rd_kafka_t *rk, rd_kafka_queue_t *queue, const struct l
     return status;
 }
 
-static int settings_compare(const struct topic *topic, const rd_kafka_ConfigResource_t *resource)
+static int settings_compare(const struct topic *topic,
+                            const rd_kafka_ConfigResource_t *resource)
 {
     size_t count = 0;
     int status = 0;
-    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+    const rd_kafka_ConfigEntry_t **entries =
+        rd_kafka_ConfigResource_configs(resource, &count);
     for (size_t j = 0; j < topic->count; j++) {
         const char *got = NULL;
         for (size_t i = 0; i < count; i++) {
@@ -173,7 +179,8 @@ static int settings_compare(const struct topic *topic, const rd_kafka_ConfigReso
     return status;
 }
 
-/* One request a topic: brokers answer for the whole batch only when all may be described. */
+/* One request a topic: brokers answer for the whole batch only when all may be described.
+ */
 static int topic_check(rd_kafka_t *rk, rd_kafka_queue_t *queue, const struct topic *topic)
 {
     int status = 1;
@@ -247,7 +254,8 @@ static int list_apply(rd_kafka_t *rk, const struct list *list)
 
 static int usage(void)
 {
-    fputs("usage: posture-topics --brokers HOST:PORT[,…] [--prefix posture] [--partitions 24]\n"
+    fputs("usage: posture-topics --brokers HOST:PORT[,…] [--prefix posture] "
+          "[--partitions 24]\n"
           "                      [--replication 1] [--property KEY=VALUE]… [LIST]\n",
           stderr);
     return 2;
@@ -255,10 +263,12 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"brokers", required_argument, NULL, 'b'},    {"prefix", required_argument, NULL, 'p'},
-        {"partitions", required_argument, NULL, 'n'}, {"replication", required_argument, NULL, 'r'},
-        {"property", required_argument, NULL, 'X'},   {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"brokers", required_argument, NULL, 'b'},
+                                            {"prefix", required_argument, NULL, 'p'},
+                                            {"partitions", required_argument, NULL, 'n'},
+                                            {"replication", required_argument, NULL, 'r'},
+                                            {"property", required_argument, NULL, 'X'},
+                                            {NULL, 0, NULL, 0}};
     struct list list = {.prefix = "posture", .partitions = 24, .replication = 1};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char errstr[256], *equals;
@@ -269,11 +279,13 @@ int main(int argc, char **argv)
     rd_kafka_conf_set(conf, "log_level", "2", NULL, 0); /* failures come as answers */
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'b') {
-            res = rd_kafka_conf_set(conf, "bootstrap.servers", optarg, errstr, sizeof(errstr));
+            res = rd_kafka_conf_set(conf, "bootstrap.servers", optarg, errstr,
+                                    sizeof(errstr));
             has_brokers = true;
         } else if (c == 'p') {
             list.prefix = optarg;
-        } else if ((c == 'n' || c == 'r') && posture_parse_u32(optarg, 1, 10000, &number) == 0) {
+        } else if ((c == 'n' || c == 'r') &&
+                   posture_parse_u32(optarg, 1, 10000, &number) == 0) {
             *(c == 'n' ? &list.partitions : &list.replication) = (int)number;
         } else if (c == 'X' && (equals = strchr(optarg, '='))) {
             *equals = '\0';

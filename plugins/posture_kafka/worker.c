@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* posture-kafka: owns the spool, serves the other workers at its socket, delivers to Kafka. */
+/* posture-kafka: owns the spool, serves the other workers at its socket, delivers to
+ * Kafka. */
 
 #include "posture_kafka/worker.h"
 
@@ -28,9 +29,15 @@ enum {
 
 /* Which kinds each plugin may report (DESIGN section 2). */
 static const struct posture_spool_kind kinds[] = {
-    {"posture_crypto", "tls"},         {"posture_crypto", "ssh"},   {"posture_crypto", "host"},
-    {"posture_ipv6", "ipv6"},          {"posture_domain", "domain"}, {"posture_snmp", "device"},
-    {"posture_incidents", "incidents"}, {"posture_attest", "attest"}, {NULL, NULL},
+    {"posture_crypto", "tls"},
+    {"posture_crypto", "ssh"},
+    {"posture_crypto", "host"},
+    {"posture_ipv6", "ipv6"},
+    {"posture_domain", "domain"},
+    {"posture_snmp", "device"},
+    {"posture_incidents", "incidents"},
+    {"posture_attest", "attest"},
+    {NULL, NULL},
 };
 
 static int file_read(const char *path, char **ret_text, struct posture_error *reterr)
@@ -75,8 +82,8 @@ static int secrets_read(struct kafka_worker *kafka, struct posture_error *reterr
         POSTURE_TRY(file_read(settings->tls_ca, &texts[0], reterr));
     POSTURE_TRY(secret_read(kafka, &settings->tls_cert, "TLSCert", &texts[1], reterr));
     POSTURE_TRY(secret_read(kafka, &settings->tls_key, "TLSKey", &texts[2], reterr));
-    POSTURE_TRY(secret_read(kafka, &settings->sasl_password, "SASLPasswordFile", &texts[3],
-                            reterr));
+    POSTURE_TRY(secret_read(kafka, &settings->sasl_password, "SASLPasswordFile",
+                            &texts[3], reterr));
     if (texts[3])
         texts[3][strcspn(texts[3], "\r\n")] = '\0';
     kafka->secrets.tls_ca_pem = texts[0];
@@ -86,7 +93,8 @@ static int secrets_read(struct kafka_worker *kafka, struct posture_error *reterr
     return 0;
 }
 
-/* Builds the configuration once, so that a bad property or key is a clear configuration error. */
+/* Builds the configuration once, so that a bad property or key is a clear configuration
+ * error. */
 static int configuration_check(struct kafka_worker *kafka, struct posture_error *reterr)
 {
     POSTURE_AUTO_BUF struct posture_buf text = {0};
@@ -102,7 +110,8 @@ static int configuration_check(struct kafka_worker *kafka, struct posture_error 
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, errstr, sizeof(errstr));
     if (!rk) {
         rd_kafka_conf_destroy(conf);
-        return posture_error_set(reterr, POSTURE_E_OPTION, "Kafka connection: %s", errstr);
+        return posture_error_set(reterr, POSTURE_E_OPTION, "Kafka connection: %s",
+                                 errstr);
     }
     rd_kafka_destroy(rk);
     posture_worker_log(kafka->worker, POSTURE_LOG_INFO, "librdkafka %s: %s",
@@ -115,7 +124,8 @@ static int names_make(struct kafka_worker *kafka, struct posture_error *reterr)
     char subject[POSTURE_SUBJECT_MAX];
 
     if (kafka->options->reporter) {
-        snprintf(kafka->reporter, sizeof(kafka->reporter), "%s", kafka->options->reporter);
+        snprintf(kafka->reporter, sizeof(kafka->reporter), "%s",
+                 kafka->options->reporter);
     } else {
         if (gethostname(kafka->reporter, sizeof(kafka->reporter) - 1) < 0)
             return posture_error_set(reterr, -errno, "host name: %s", strerror(errno));
@@ -125,11 +135,12 @@ static int names_make(struct kafka_worker *kafka, struct posture_error *reterr)
     snprintf(subject, sizeof(subject), "reporter://%s", kafka->reporter);
     if (!posture_subject_is_canonical(subject))
         return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "option Reporter: \"%s\": expected a host name", kafka->reporter);
+                                 "option Reporter: \"%s\": expected a host name",
+                                 kafka->reporter);
     snprintf(kafka->source, sizeof(kafka->source), "//%s/%s", kafka->options->agency,
              kafka->reporter);
-    POSTURE_TRY(posture_key_format(kafka->options->agency, kafka->reporter, "reporter", subject,
-                                   kafka->heartbeat_key));
+    POSTURE_TRY(posture_key_format(kafka->options->agency, kafka->reporter, "reporter",
+                                   subject, kafka->heartbeat_key));
     posture_kafka_topic(&kafka->options->kafka, "reports.v1",
                         kafka->topics[POSTURE_SPOOL_REPORTS]);
     posture_kafka_topic(&kafka->options->kafka, "incidents.v1",
@@ -238,24 +249,28 @@ static int start(struct posture_worker *worker, struct posture_error *reterr)
         .reserve_bytes = options->spool_reserve_bytes,
     };
     POSTURE_TRY(posture_spool_open(&config, &kafka->spool, reterr));
-    POSTURE_TRY(posture_producer_new(loop, &options->kafka, &kafka->secrets, &kafka_producer_ops,
-                                     kafka, NULL, &kafka->producer, reterr));
-    uv_timer_t *timers[] = {&kafka->heartbeat_timer, &kafka->stats_timer, &kafka->commit_timer,
-                            &kafka->listen_timer};
+    POSTURE_TRY(posture_producer_new(loop, &options->kafka, &kafka->secrets,
+                                     &kafka_producer_ops, kafka, NULL, &kafka->producer,
+                                     reterr));
+    uv_timer_t *timers[] = {&kafka->heartbeat_timer, &kafka->stats_timer,
+                            &kafka->commit_timer, &kafka->listen_timer};
     for (size_t i = 0; i < POSTURE_COUNT(timers); i++) {
         uv_timer_init(loop, timers[i]);
         timers[i]->data = kafka;
     }
-    uv_timer_start(&kafka->heartbeat_timer, heartbeat_cb, 0, to_ms(options->heartbeat_ns));
+    uv_timer_start(&kafka->heartbeat_timer, heartbeat_cb, 0,
+                   to_ms(options->heartbeat_ns));
     uint64_t interval = to_ms(options->common.interval_ns);
-    uv_timer_start(&kafka->stats_timer, stats_cb, interval < 1000 ? interval : 1000, interval);
+    uv_timer_start(&kafka->stats_timer, stats_cb, interval < 1000 ? interval : 1000,
+                   interval);
     uv_timer_start(&kafka->listen_timer, listen_ask, 0, 0);
     struct posture_spool_stats stats;
     posture_spool_stats(kafka->spool, &stats);
     kafka->refused_said = stats.refused;
     kafka->is_dry = true;
     posture_worker_log(worker, POSTURE_LOG_INFO, "%s: spool '%s' holds %llu records",
-                       kafka->source, options->spool_dir, (unsigned long long)stats.spooled);
+                       kafka->source, options->spool_dir,
+                       (unsigned long long)stats.spooled);
     return 0;
 }
 
@@ -305,7 +320,8 @@ int main(int argc, char **argv)
         .start = start,
         .stop = stop,
         .free = worker_free,
-        .sandbox = POSTURE_SANDBOX_CONNECT | POSTURE_SANDBOX_THREADS | POSTURE_SANDBOX_FILES |
+        .sandbox = POSTURE_SANDBOX_CONNECT | POSTURE_SANDBOX_THREADS |
+                   POSTURE_SANDBOX_FILES |
                    POSTURE_SANDBOX_LISTEN, /* accept on the host's listening socket */
     };
     return posture_worker_main(&ops, argc, argv);

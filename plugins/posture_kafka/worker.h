@@ -8,7 +8,8 @@
 #include "common/spool/server.h"
 #include "posture_kafka/options.h"
 
-/* State of worker kafka: one loop thread. The spool is filled by the server, emptied by drain.c. */
+/* State of worker kafka: one loop thread. The spool is filled by the server, emptied by
+ * drain.c. */
 struct kafka_worker {
     struct posture_worker *worker;
     const struct posture_kafka_options *options;
@@ -16,8 +17,8 @@ struct kafka_worker {
     char *secret_texts[4]; /* what secrets points to */
 
     char reporter[254];
-    char source[400];            /* ce_source */
-    char heartbeat_key[1024];    /* "agency|reporter|reporter|reporter://NAME" */
+    char source[400];         /* ce_source */
+    char heartbeat_key[1024]; /* "agency|reporter|reporter|reporter://NAME" */
     char topics[POSTURE_SPOOL_TOPIC_COUNT][POSTURE_KAFKA_TOPIC_MAX];
 
     struct posture_spool *spool;
@@ -27,7 +28,7 @@ struct kafka_worker {
     bool is_stopping;
 
     bool is_heartbeat_due;
-    bool is_dry; /* every numbered record was handed out */
+    bool is_dry;          /* every numbered record was handed out */
     bool has_spool_fault; /* said once until it is over */
     bool is_near_cap;
     int64_t started_ns;
@@ -43,8 +44,8 @@ void kafka_commit_soon(struct kafka_worker *kafka);
 /* One transaction now, without the server: at the end, or before there is a server. */
 void kafka_commit_now(struct kafka_worker *kafka);
 
-/* heartbeat.c. The heartbeat as a report; replaced_sequence 0: a real one; else a filler at the number of a record
- * that could not be sent. Owner: caller. */
+/* heartbeat.c. The heartbeat as a report; replaced_sequence 0: a real one; else a filler
+ * at the number of a record that could not be sent. Owner: caller. */
 int kafka_heartbeat_body(struct kafka_worker *kafka, const char *id, int64_t time_ns,
                          enum posture_spool_topic topic, uint64_t replaced_sequence,
                          char **ret_body, size_t *ret_len);

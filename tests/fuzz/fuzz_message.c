@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* A Kafka message as it comes off the wire: key, value, headers. Input: lines "name=value" of headers up to an
- * empty line; "key=" and "value=" are the message's own. What is accepted must survive being written and
- * read again. */
+/* A Kafka message as it comes off the wire: key, value, headers. Input: lines
+ * "name=value" of headers up to an empty line; "key=" and "value=" are the message's own.
+ * What is accepted must survive being written and read again. */
 
 #include "common/kafka/message.h"
 
@@ -23,8 +23,9 @@ static void written_again(const struct posture_message *message)
 
     if (posture_message_headers(message, &headers) < 0)
         return;
-    int r = posture_message_read_parts(message->key, message->key_len, message->value,
-                                       message->value_len, headers, &storage, &again, NULL);
+    int r =
+        posture_message_read_parts(message->key, message->key_len, message->value,
+                                   message->value_len, headers, &storage, &again, NULL);
     if (r < 0 || again.sequence != message->sequence || again.epoch != message->epoch ||
         strcmp(again.ce_source, message->ce_source) != 0 ||
         again.signature_len != message->signature_len)
@@ -64,8 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct posture_message_storage storage;
     struct posture_message message;
     struct posture_error error = {0};
-    int r = posture_message_read_parts(key, key_len, value, value_len, headers, &storage, &message,
-                                       &error);
+    int r = posture_message_read_parts(key, key_len, value, value_len, headers, &storage,
+                                       &message, &error);
     if (r == 0)
         written_again(&message);
     else if (!error.text[0])

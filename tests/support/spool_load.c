@@ -2,9 +2,10 @@
 /* Copyright The posture authors */
 
 /*
- * Pushes reports into a spool as a plugin does: one connection, a window of frames without an answer, after a
- * lost connection everything unanswered again. Prints one JSON line: what was answered with "stored". A report's member "load" is its
- * number + 1e9, its subject tls://sNNNNNNN.example:443.
+ * Pushes reports into a spool as a plugin does: one connection, a window of frames
+ * without an answer, after a lost connection everything unanswered again. Prints one JSON
+ * line: what was answered with "stored". A report's member "load" is its number + 1e9,
+ * its subject tls://sNNNNNNN.example:443.
  */
 
 #include "common/base/clock.h"
@@ -62,11 +63,11 @@ static int die(const char *what, const char *why)
 static int body_make(struct load *load)
 {
     json_error_t error;
-    json_auto_t *root = load->body_file ? json_load_file(load->body_file, 0, &error)
-                                        : json_pack("{ss ss sf s{s{}}}", "schema",
-                                                    "posture.report/1", "time",
-                                                    "2026-11-23T08:00:00.000Z", "interval_s",
-                                                    3600.0, "facts", "tls");
+    json_auto_t *root =
+        load->body_file
+            ? json_load_file(load->body_file, 0, &error)
+            : json_pack("{ss ss sf s{s{}}}", "schema", "posture.report/1", "time",
+                        "2026-11-23T08:00:00.000Z", "interval_s", 3600.0, "facts", "tls");
     if (!root)
         return die(load->body_file ? load->body_file : "body", error.text);
     json_object_set_new(root, "id", json_string(id_mark));
@@ -106,12 +107,14 @@ static int connect_once(struct load *load)
     for (;;) {
         struct posture_frame frame;
         size_t used = 0;
-        int r = posture_frame_decode(load->in.data, load->in.len, POSTURE_FRAME_MAX, &frame, &used);
+        int r = posture_frame_decode(load->in.data, load->in.len, POSTURE_FRAME_MAX,
+                                     &frame, &used);
         if (r < 0)
             return r;
         if (r == 1 && frame.type == POSTURE_FRAME_WELCOME) {
             posture_frame_text_copy(frame.agency, load->agency, sizeof(load->agency));
-            posture_frame_text_copy(frame.reporter, load->reporter, sizeof(load->reporter));
+            posture_frame_text_copy(frame.reporter, load->reporter,
+                                    sizeof(load->reporter));
             posture_buf_consume(&load->in, used);
             return 0;
         }
@@ -156,7 +159,8 @@ static void report_push(struct load *load, uint32_t i)
     uint32_t n = load->first + i;
 
     snprintf(id, sizeof(id), "01936f3a-0000-7000-8000-%012" PRIx32, n);
-    snprintf(subject, sizeof(subject), "tls://s%07" PRIu32 ".example:443", n % load->subjects);
+    snprintf(subject, sizeof(subject), "tls://s%07" PRIu32 ".example:443",
+             n % load->subjects);
     snprintf(number, sizeof(number), "%" PRIu32, NUMBER_BASE + n);
     memcpy(load->body + load->id_at, id, ID_LEN);
     memcpy(load->body + load->subject_at, subject, SUBJECT_LEN);
@@ -188,7 +192,8 @@ static void window_fill(struct load *load)
         double due = (double)(now - load->began_ns) / 1e9 * load->rate;
         allowed = due < load->count ? (uint32_t)due : load->count;
     }
-    while (load->next < allowed && load->flying < load->window && load->out.len < OUT_MAX / 2) {
+    while (load->next < allowed && load->flying < load->window &&
+           load->out.len < OUT_MAX / 2) {
         if (load->states[load->next] == UNSENT)
             report_push(load, load->next);
         load->next++;
@@ -206,7 +211,8 @@ static void answer_take(struct load *load, const struct posture_frame *frame)
     } else if (frame->answer == POSTURE_ANSWER_REFUSED) {
         load->states[frame->id] = REFUSED;
         load->refused++;
-        posture_frame_text_copy(frame->reason, load->last_reason, sizeof(load->last_reason));
+        posture_frame_text_copy(frame->reason, load->last_reason,
+                                sizeof(load->last_reason));
     } else {
         load->states[frame->id] = UNSENT;
         load->retried++;
@@ -227,7 +233,8 @@ static int socket_turn(struct load *load)
                            .events = (short)(POLLIN | (load->out.len > 0 ? POLLOUT : 0))};
     poll(&ready, 1, load->rate > 0 || load->hold_until_ns ? 5 : 200);
     if (load->out.len > 0) {
-        ssize_t n = send(load->fd, load->out.data, load->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n =
+            send(load->fd, load->out.data, load->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno != EAGAIN)
             return POSTURE_E_CLOSED;
         if (n > 0)
@@ -242,8 +249,8 @@ static int socket_turn(struct load *load)
     for (;;) {
         struct posture_frame frame;
         size_t used = 0;
-        int r = posture_frame_decode(load->in.data + at, load->in.len - at, POSTURE_FRAME_MAX,
-                                     &frame, &used);
+        int r = posture_frame_decode(load->in.data + at, load->in.len - at,
+                                     POSTURE_FRAME_MAX, &frame, &used);
         if (r < 0)
             return r;
         if (r == 0)
@@ -272,8 +279,10 @@ static int load_run(struct load *load)
 
 static int usage(void)
 {
-    fputs("usage: spool_load --socket PATH --count N [--plugin posture_crypto] [--body FILE | --size BYTES]\n"
-          "                  [--rate PER_SECOND] [--window N] [--subjects N] [--first N] [--patience S]\n",
+    fputs("usage: spool_load --socket PATH --count N [--plugin posture_crypto] [--body "
+          "FILE | --size BYTES]\n"
+          "                  [--rate PER_SECOND] [--window N] [--subjects N] [--first N] "
+          "[--patience S]\n",
           stderr);
     return 2;
 }
@@ -285,14 +294,22 @@ int main(int argc, char **argv)
         {"body", 1, NULL, 'b'},     {"size", 1, NULL, 'z'},     {"rate", 1, NULL, 'r'},
         {"window", 1, NULL, 'w'},   {"subjects", 1, NULL, 'u'}, {"first", 1, NULL, 'f'},
         {"patience", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
-    struct load load = {.plugin = "posture_crypto", .window = 2000, .subjects = 1000000,
-                        .size = 600, .patience_s = 60, .fd = -1};
+    struct load load = {.plugin = "posture_crypto",
+                        .window = 2000,
+                        .subjects = 1000000,
+                        .size = 600,
+                        .patience_s = 60,
+                        .fd = -1};
     uint32_t *number = NULL;
 
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        number = c == 'n' ? &load.count : c == 'z' ? &load.size : c == 'w' ? &load.window
-               : c == 'u' ? &load.subjects : c == 'f' ? &load.first
-               : c == 't' ? &load.patience_s : NULL;
+        number = c == 'n'   ? &load.count
+                 : c == 'z' ? &load.size
+                 : c == 'w' ? &load.window
+                 : c == 'u' ? &load.subjects
+                 : c == 'f' ? &load.first
+                 : c == 't' ? &load.patience_s
+                            : NULL;
         if (number && posture_parse_u32(optarg, 0, 100000000, number) == 0)
             continue;
         if (c == 's')
@@ -314,9 +331,10 @@ int main(int argc, char **argv)
     int status = load_run(&load);
     double seconds = (double)(posture_monotonic_ns() - load.began_ns) / 1e9;
     printf("{\"stored\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"retried\":%" PRIu64
-           ",\"reconnects\":%" PRIu64 ",\"bytes\":%zu,\"seconds\":%.3f,\"per_second\":%.0f}\n",
-           load.stored, load.refused, load.retried, load.reconnects, load.body_len, seconds,
-           (double)load.stored / seconds);
+           ",\"reconnects\":%" PRIu64
+           ",\"bytes\":%zu,\"seconds\":%.3f,\"per_second\":%.0f}\n",
+           load.stored, load.refused, load.retried, load.reconnects, load.body_len,
+           seconds, (double)load.stored / seconds);
     if (load.refused > 0)
         fprintf(stderr, "spool_load: last refusal: %s\n", load.last_reason);
     posture_close(load.fd);

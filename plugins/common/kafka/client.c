@@ -14,7 +14,8 @@ struct conf_pair {
 static const struct conf_pair common_defaults[] = {
     {"client.id", "posture"},
     {"socket.keepalive.enable", "true"},
-    /* After an outage the spool should drain soon, but a nation of agencies must not hammer. */
+    /* After an outage the spool should drain soon, but a nation of agencies must not
+       hammer. */
     {"reconnect.backoff.ms", "250"},
     {"reconnect.backoff.max.ms", "5000"},
     /* Closing idle connections is the brokers' habit (10 min) and no news. */
@@ -61,35 +62,43 @@ static int conf_set(rd_kafka_conf_t *conf, const char *key, const char *value,
     if (res == RD_KAFKA_CONF_OK)
         return 0;
     if (posture_kafka_property_is_secret(key))
-        return posture_error_set(reterr, POSTURE_E_OPTION, "property \"%s\": not accepted", key);
-    return posture_error_set(reterr, POSTURE_E_OPTION, "property \"%s\" \"%.64s\": %s", key,
-                             strchr(value, '\n') ? "(given)" : value, errstr);
+        return posture_error_set(reterr, POSTURE_E_OPTION,
+                                 "property \"%s\": not accepted", key);
+    return posture_error_set(reterr, POSTURE_E_OPTION, "property \"%s\" \"%.64s\": %s",
+                             key, strchr(value, '\n') ? "(given)" : value, errstr);
 }
 
-static int conf_set_all(rd_kafka_conf_t *conf, const struct conf_pair *pairs, size_t count,
-                        struct posture_error *reterr)
+static int conf_set_all(rd_kafka_conf_t *conf, const struct conf_pair *pairs,
+                        size_t count, struct posture_error *reterr)
 {
     for (size_t i = 0; i < count; i++)
         POSTURE_TRY(conf_set(conf, pairs[i].key, pairs[i].value, reterr));
     return 0;
 }
 
-static int conf_set_security(rd_kafka_conf_t *conf, const struct posture_kafka_settings *settings,
+static int conf_set_security(rd_kafka_conf_t *conf,
+                             const struct posture_kafka_settings *settings,
                              const struct posture_kafka_secrets *secrets,
                              struct posture_error *reterr)
 {
-    static const char *const protocols[] = {"plaintext", "ssl", "sasl_plaintext", "sasl_ssl"};
+    static const char *const protocols[] = {"plaintext", "ssl", "sasl_plaintext",
+                                            "sasl_ssl"};
 
-    POSTURE_TRY(conf_set(conf, "security.protocol", protocols[settings->security], reterr));
-    if (settings->security == POSTURE_KAFKA_TLS || settings->security == POSTURE_KAFKA_SASL_TLS) {
-        POSTURE_TRY(conf_set(conf, "enable.ssl.certificate.verification", "true", reterr));
-        POSTURE_TRY(conf_set(conf, "ssl.endpoint.identification.algorithm", "https", reterr));
+    POSTURE_TRY(
+        conf_set(conf, "security.protocol", protocols[settings->security], reterr));
+    if (settings->security == POSTURE_KAFKA_TLS ||
+        settings->security == POSTURE_KAFKA_SASL_TLS) {
+        POSTURE_TRY(
+            conf_set(conf, "enable.ssl.certificate.verification", "true", reterr));
+        POSTURE_TRY(
+            conf_set(conf, "ssl.endpoint.identification.algorithm", "https", reterr));
         if (secrets && secrets->tls_ca_pem)
             POSTURE_TRY(conf_set(conf, "ssl.ca.pem", secrets->tls_ca_pem, reterr));
         else if (settings->tls_ca)
             POSTURE_TRY(conf_set(conf, "ssl.ca.location", settings->tls_ca, reterr));
         if (secrets && secrets->tls_cert_pem)
-            POSTURE_TRY(conf_set(conf, "ssl.certificate.pem", secrets->tls_cert_pem, reterr));
+            POSTURE_TRY(
+                conf_set(conf, "ssl.certificate.pem", secrets->tls_cert_pem, reterr));
         if (secrets && secrets->tls_key_pem)
             POSTURE_TRY(conf_set(conf, "ssl.key.pem", secrets->tls_key_pem, reterr));
     }
@@ -104,8 +113,8 @@ static int conf_set_security(rd_kafka_conf_t *conf, const struct posture_kafka_s
     return 0;
 }
 
-/* Appends those of dump that differ from defaults. Both come in librdkafka's order of its one table, but
- * unset strings are left out, so look each up. */
+/* Appends those of dump that differ from defaults. Both come in librdkafka's order of its
+ * one table, but unset strings are left out, so look each up. */
 static void dump_compare(struct posture_buf *out, const char **dump, size_t count,
                          const char **defaults, size_t default_count)
 {
@@ -114,7 +123,8 @@ static void dump_compare(struct posture_buf *out, const char **dump, size_t coun
         size_t key_len = strlen(key);
         bool is_default = key_len > 3 && strcmp(key + key_len - 3, "_cb") == 0;
         for (size_t j = 0; !is_default && j + 1 < default_count; j += 2)
-            is_default = strcmp(key, defaults[j]) == 0 && strcmp(value, defaults[j + 1]) == 0;
+            is_default =
+                strcmp(key, defaults[j]) == 0 && strcmp(value, defaults[j + 1]) == 0;
         if (is_default || strcmp(key, "default_topic_conf") == 0)
             continue;
         if (posture_kafka_property_is_secret(key))
@@ -156,28 +166,31 @@ int posture_kafka_conf(const struct posture_kafka_settings *settings,
                        rd_kafka_conf_t **ret_conf, struct posture_buf *log_text,
                        struct posture_error *reterr)
 {
-    __attribute__((cleanup(rd_kafka_conf_auto))) rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    __attribute__((cleanup(rd_kafka_conf_auto))) rd_kafka_conf_t *conf =
+        rd_kafka_conf_new();
     if (!conf)
         return posture_error_set(reterr, -ENOMEM, "out of memory");
 
-    POSTURE_TRY(conf_set_all(conf, common_defaults, POSTURE_COUNT(common_defaults), reterr));
+    POSTURE_TRY(
+        conf_set_all(conf, common_defaults, POSTURE_COUNT(common_defaults), reterr));
     for (size_t i = 0; i + 1 < settings->properties.count; i += 2) {
         const char *key = settings->properties.items[i], *why = NULL;
         if (posture_kafka_property_refused(key, &why))
-            return posture_error_set(reterr, POSTURE_E_OPTION, "property \"%s\" is refused: %s",
-                                     key, why);
+            return posture_error_set(reterr, POSTURE_E_OPTION,
+                                     "property \"%s\" is refused: %s", key, why);
         POSTURE_TRY(conf_set(conf, key, settings->properties.items[i + 1], reterr));
     }
     POSTURE_TRY(conf_set(conf, "bootstrap.servers", settings->brokers, reterr));
     POSTURE_TRY(conf_set_security(conf, settings, secrets, reterr));
     if (is_producer) {
-        POSTURE_TRY(conf_set_all(conf, producer_promises, POSTURE_COUNT(producer_promises),
-                                 reterr));
+        POSTURE_TRY(conf_set_all(conf, producer_promises,
+                                 POSTURE_COUNT(producer_promises), reterr));
         POSTURE_TRY(conf_set(conf, "compression.codec",
-                             posture_kafka_compression_words[settings->compression], reterr));
+                             posture_kafka_compression_words[settings->compression],
+                             reterr));
     } else {
-        POSTURE_TRY(conf_set_all(conf, consumer_promises, POSTURE_COUNT(consumer_promises),
-                                 reterr));
+        POSTURE_TRY(conf_set_all(conf, consumer_promises,
+                                 POSTURE_COUNT(consumer_promises), reterr));
     }
     if (log_text)
         POSTURE_TRY(conf_describe(conf, log_text));

@@ -73,8 +73,9 @@ static void closed_cb(uv_handle_t *handle)
 }
 
 int posture_kafka_watch_new_take(uv_loop_t *loop, rd_kafka_queue_t *queue,
-                                 posture_kafka_event_cb *on_event, posture_kafka_turn_cb *on_turn,
-                                 void *data, struct posture_kafka_watch **ret)
+                                 posture_kafka_event_cb *on_event,
+                                 posture_kafka_turn_cb *on_turn, void *data,
+                                 struct posture_kafka_watch **ret)
 {
     static const uint64_t one = 1;
     int r = -ENOMEM;

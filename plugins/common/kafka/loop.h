@@ -9,10 +9,11 @@
 #include <uv.h>
 
 /*
- * Serves a librdkafka queue in a libuv loop. librdkafka's threads write to an eventfd when the queue becomes
- * non-empty; the callback then runs in the loop's thread, one event at a time. At most a bounded number
- * is served in one turn, so that other handles get theirs; on_turn (may be NULL) follows the last event of
- * a turn: the place to commit.
+ * Serves a librdkafka queue in a libuv loop. librdkafka's threads write to an eventfd
+ * when the queue becomes non-empty; the callback then runs in the loop's thread, one
+ * event at a time. At most a bounded number is served in one turn, so that other handles
+ * get theirs; on_turn (may be NULL) follows the last event of a turn: the place to
+ * commit.
  */
 struct posture_kafka_watch;
 /* The event is destroyed after the callback. */
@@ -21,13 +22,15 @@ typedef void posture_kafka_turn_cb(void *data);
 
 /* Takes over one reference of queue (also on failure). */
 int posture_kafka_watch_new_take(uv_loop_t *loop, rd_kafka_queue_t *queue,
-                                 posture_kafka_event_cb *on_event, posture_kafka_turn_cb *on_turn,
-                                 void *data, struct posture_kafka_watch **ret);
-/* Serves the queue in the next turn whether or not it signalled: a consumer must poll within
- * max.poll.interval.ms even when nothing comes. */
+                                 posture_kafka_event_cb *on_event,
+                                 posture_kafka_turn_cb *on_turn, void *data,
+                                 struct posture_kafka_watch **ret);
+/* Serves the queue in the next turn whether or not it signalled: a consumer must poll
+ * within max.poll.interval.ms even when nothing comes. */
 void posture_kafka_watch_poke(struct posture_kafka_watch *watch);
-/* No callback comes after this. May be called from a callback. Detaches the queue at once (the rd_kafka_t may
- * be destroyed next); frees itself when the loop has closed its handles. NULL is nothing. */
+/* No callback comes after this. May be called from a callback. Detaches the queue at once
+ * (the rd_kafka_t may be destroyed next); frees itself when the loop has closed its
+ * handles. NULL is nothing. */
 void posture_kafka_watch_close(struct posture_kafka_watch *watch);
 
 #endif

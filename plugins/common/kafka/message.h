@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 /*
- * CloudEvents 1.0 in Kafka binary mode with our extension headers (DESIGN section 3, Topics).
- * posture-signature is left for the signing issue: read and carried, not made nor judged here.
+ * CloudEvents 1.0 in Kafka binary mode with our extension headers (DESIGN section 3,
+ * Topics). posture-signature is left for the signing issue: read and carried, not made
+ * nor judged here.
  */
 struct posture_message {
     const char *ce_type;   /* "posture.report.v1" */
@@ -33,21 +34,24 @@ struct posture_message {
     size_t gate_len;
 };
 
-/* Header list for a message; owner: caller (rd_kafka_producev takes it on success). -ENOMEM. */
-int posture_message_headers(const struct posture_message *message, rd_kafka_headers_t **ret);
+/* Header list for a message; owner: caller (rd_kafka_producev takes it on success).
+ * -ENOMEM. */
+int posture_message_headers(const struct posture_message *message,
+                            rd_kafka_headers_t **ret);
 /*
- * Reads key, value and headers; bytes borrowed from rkmessage, NUL-terminated copies in *storage. Refused, with
- * the header's name in reterr: a missing, repeated, over-long or ill-formed header of ours, another
- * ce_specversion or content-type, no key. Headers that are not ours are let be. Missing optional ones are
- * NULL. Whether type, key, source and body agree is the gate's question. POSTURE_E_FORMAT.
+ * Reads key, value and headers; bytes borrowed from rkmessage, NUL-terminated copies in
+ * *storage. Refused, with the header's name in reterr: a missing, repeated, over-long or
+ * ill-formed header of ours, another ce_specversion or content-type, no key. Headers that
+ * are not ours are let be. Missing optional ones are NULL. Whether type, key, source and
+ * body agree is the gate's question. POSTURE_E_FORMAT.
  */
 enum { POSTURE_MESSAGE_SIGNATURE_MAX = 1024, POSTURE_MESSAGE_VERDICT_MAX = 512 };
 struct posture_message_storage {
     char ce_type[64], ce_source[400], ce_id[64];
 };
 int posture_message_read(const rd_kafka_message_t *rkmessage,
-                         struct posture_message_storage *storage, struct posture_message *ret,
-                         struct posture_error *reterr);
+                         struct posture_message_storage *storage,
+                         struct posture_message *ret, struct posture_error *reterr);
 
 /* The same from parts; headers may be NULL. */
 int posture_message_read_parts(const void *key, size_t key_len, const void *value,
@@ -55,7 +59,8 @@ int posture_message_read_parts(const void *key, size_t key_len, const void *valu
                                struct posture_message_storage *storage,
                                struct posture_message *ret, struct posture_error *reterr);
 
-/* The partitioner: murmur2 of the key up to the first '|' (Java-compatible): one agency, one partition. */
+/* The partitioner: murmur2 of the key up to the first '|' (Java-compatible): one agency,
+ * one partition. */
 int32_t posture_partition(const void *key, size_t key_len, int32_t partition_count);
 int32_t posture_partitioner(const rd_kafka_topic_t *rkt, const void *key, size_t key_len,
                             int32_t partition_count, void *rkt_opaque, void *msg_opaque);

@@ -13,15 +13,16 @@
 
 #include <cmocka.h>
 
-/* org.apache.kafka.common.utils.Utils.murmur2 & 0x7fffffff, modulo 2^31-1 partitions; the vectors of Kafka's
- * own UtilsTest. */
+/* org.apache.kafka.common.utils.Utils.murmur2 & 0x7fffffff, modulo 2^31-1 partitions; the
+ * vectors of Kafka's own UtilsTest. */
 static void partition_equals_java(void **state)
 {
     static const struct {
         const char *key;
         int32_t murmur2;
     } rows[] = {
-        {"21", -973932308},       {"foobar", -790332482},
+        {"21", -973932308},
+        {"foobar", -790332482},
         {"a-little-bit-long-string", -985981536},
         {"a-little-bit-longer-string", -1486304829},
         {"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971},
@@ -38,16 +39,18 @@ static void partition_equals_java(void **state)
 
 static void partition_is_the_agencys(void **state)
 {
-    static const char *const keys[] = {
-        "moj|a.example|tls|tls://www.moj.example:443", "moj|b.example|tls|tls://x.moj.example:443",
-        "moj|b.example|reporter|reporter://b.example", "moj|", "moj"};
+    static const char *const keys[] = {"moj|a.example|tls|tls://www.moj.example:443",
+                                       "moj|b.example|tls|tls://x.moj.example:443",
+                                       "moj|b.example|reporter|reporter://b.example",
+                                       "moj|", "moj"};
     (void)state;
     int32_t want = posture_partition("moj", 3, 24);
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         assert_int_equal(posture_partition(keys[i], strlen(keys[i]), 24), want);
     assert_in_range(posture_partition(NULL, 0, 24), 0, 23);
     assert_in_range(posture_partition("|x", 2, 24), 0, 23);
-    assert_int_equal(posture_partitioner(NULL, keys[0], strlen(keys[0]), 24, NULL, NULL), want);
+    assert_int_equal(posture_partitioner(NULL, keys[0], strlen(keys[0]), 24, NULL, NULL),
+                     want);
 }
 
 static const struct posture_message sample = {
@@ -63,7 +66,8 @@ static const struct posture_message sample = {
     .value_len = 2,
 };
 
-static const char *header_text(const rd_kafka_headers_t *headers, const char *name, char buf[512])
+static const char *header_text(const rd_kafka_headers_t *headers, const char *name,
+                               char buf[512])
 {
     const void *value;
     size_t len;
@@ -114,8 +118,8 @@ static void written_is_read_back(void **state)
     message.verdict = "v";
     message.verdict_len = 1;
     assert_int_equal(posture_message_headers(&message, &headers), 0);
-    int r = posture_message_read_parts(message.key, message.key_len, message.value, 2, headers,
-                                       &storage, &got, &error);
+    int r = posture_message_read_parts(message.key, message.key_len, message.value, 2,
+                                       headers, &storage, &got, &error);
     if (r < 0)
         fail_msg("%s", error.text);
     assert_string_equal(got.ce_type, message.ce_type);
@@ -137,8 +141,8 @@ static void written_is_read_back(void **state)
     assert_int_equal(posture_message_headers(&message, &headers), 0);
     char buf[512];
     assert_string_equal(header_text(headers, "content-type", buf), "(absent)");
-    assert_int_equal(posture_message_read_parts(message.key, message.key_len, NULL, 0, headers,
-                                                &storage, &got, &error),
+    assert_int_equal(posture_message_read_parts(message.key, message.key_len, NULL, 0,
+                                                headers, &storage, &got, &error),
                      0);
     assert_null(got.value);
     rd_kafka_headers_destroy(headers);
@@ -146,8 +150,8 @@ static void written_is_read_back(void **state)
 
 static void foreign_headers_are_judged(void **state)
 {
-    static const char long_text[] =
-        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    static const char long_text[] = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+                                    "xxxxxxxxxxxxxxxxxxxxxxxxxxxx";
     /* remove, then add name = value; want: what the error must name; NULL: accepted */
     static const struct {
         const char *label, *remove, *name, *value;
@@ -160,21 +164,31 @@ static void foreign_headers_are_judged(void **state)
         {"no epoch", "posture-epoch", NULL, NULL, "posture-epoch: missing"},
         {"twice", NULL, "ce_id", "again", "ce_id: given twice"},
         {"empty", "ce_source", "ce_source", "", "ce_source: empty"},
-        {"other version", "ce_specversion", "ce_specversion", "0.3", "ce_specversion: expected"},
-        {"version prefix", "ce_specversion", "ce_specversion", "1.01", "ce_specversion: expected"},
+        {"other version", "ce_specversion", "ce_specversion", "0.3",
+         "ce_specversion: expected"},
+        {"version prefix", "ce_specversion", "ce_specversion", "1.01",
+         "ce_specversion: expected"},
         {"short sequence", "ce_sequence", "ce_sequence", "42", "20 digits"},
-        {"signed sequence", "ce_sequence", "ce_sequence", "-0000000000000000042", "20 digits"},
-        {"huge sequence", "ce_sequence", "ce_sequence", "99999999999999999999", "20 digits"},
-        {"wide sequence", "ce_sequence", "ce_sequence", "000000000000000000042", "at most 20"},
-        {"epoch text", "posture-epoch", "posture-epoch", "now", "posture-epoch: expected"},
-        {"epoch space", "posture-epoch", "posture-epoch", " 5", "posture-epoch: expected"},
+        {"signed sequence", "ce_sequence", "ce_sequence", "-0000000000000000042",
+         "20 digits"},
+        {"huge sequence", "ce_sequence", "ce_sequence", "99999999999999999999",
+         "20 digits"},
+        {"wide sequence", "ce_sequence", "ce_sequence", "000000000000000000042",
+         "at most 20"},
+        {"epoch text", "posture-epoch", "posture-epoch", "now",
+         "posture-epoch: expected"},
+        {"epoch space", "posture-epoch", "posture-epoch", " 5",
+         "posture-epoch: expected"},
         {"bad time", "ce_time", "ce_time", "yesterday", "ce_time: expected"},
         {"long id", "ce_id", "ce_id", long_text, "at most 63"},
         {"space in source", "ce_source", "ce_source", "//moj/a b", "0x20"},
         {"utf-8 in type", "ce_type", "ce_type", "posture.r\xc3\xa9port", "0xc3"},
-        {"xml", "content-type", "content-type", "application/xml", "content-type: expected"},
-        {"json prefix", "content-type", "content-type", "application/jsonl", "content-type"},
-        {"charset", "content-type", "content-type", "application/json; charset=utf-8", NULL},
+        {"xml", "content-type", "content-type", "application/xml",
+         "content-type: expected"},
+        {"json prefix", "content-type", "content-type", "application/jsonl",
+         "content-type"},
+        {"charset", "content-type", "content-type", "application/json; charset=utf-8",
+         NULL},
     };
     (void)state;
 
@@ -188,8 +202,8 @@ static void foreign_headers_are_judged(void **state)
             rd_kafka_header_remove(headers, rows[i].remove);
         if (rows[i].name)
             rd_kafka_header_add(headers, rows[i].name, -1, rows[i].value, -1);
-        int r = posture_message_read_parts(sample.key, sample.key_len, sample.value, 2, headers,
-                                           &storage, &got, &error);
+        int r = posture_message_read_parts(sample.key, sample.key_len, sample.value, 2,
+                                           headers, &storage, &got, &error);
         rd_kafka_headers_destroy(headers);
         if (!rows[i].want) {
             if (r != 0)
@@ -207,15 +221,18 @@ static void foreign_headers_are_judged(void **state)
         posture_message_read_parts(NULL, 0, "{}", 2, NULL, &storage, &got, &error),
         POSTURE_E_FORMAT);
     assert_string_equal(error.text, "no key");
-    assert_int_equal(posture_message_read_parts("k", 1, "{}", 2, NULL, &storage, &got, NULL),
-                     POSTURE_E_FORMAT);
+    assert_int_equal(
+        posture_message_read_parts("k", 1, "{}", 2, NULL, &storage, &got, NULL),
+        POSTURE_E_FORMAT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(partition_equals_java),    cmocka_unit_test(partition_is_the_agencys),
-        cmocka_unit_test(headers_are_cloudevents),  cmocka_unit_test(written_is_read_back),
+        cmocka_unit_test(partition_equals_java),
+        cmocka_unit_test(partition_is_the_agencys),
+        cmocka_unit_test(headers_are_cloudevents),
+        cmocka_unit_test(written_is_read_back),
         cmocka_unit_test(foreign_headers_are_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

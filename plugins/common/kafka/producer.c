@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/kafka/loop.h"
+#include "common/kafka/producer_conf.h"
 #include "common/kafka/statistics.h"
 
 #include <errno.h>
@@ -15,17 +16,18 @@ enum {
     TOPICS_MAX = 16,
     PAUSE_FIRST_MS = 250,
     PAUSE_LAST_MS = 60000,
-    SETTLE_MS = 5000,     /* how long a failing producer may still report what is on the wire */
+    SETTLE_MS =
+        5000, /* how long a failing producer may still report what is on the wire */
     SETTLE_STEP_MS = 50,
     MESSAGE_ROOM = 300 * 1024, /* a report of the largest size, key and headers */
     BATCH_SIZE_MIN = 16 * 1024,
-    STATISTICS_MS = 10000,
     REPEAT_S = 600, /* the same fault is said again after this */
 };
 
 enum producer_state {
     STATE_RUNNING,
-    STATE_SETTLING, /* failed or to be replaced: nothing new; wait for reports on their way */
+    STATE_SETTLING, /* failed or to be replaced: nothing new; wait for reports on their
+                       way */
     STATE_PAUSED,   /* no librdkafka producer; the timer starts the next */
     STATE_CLOSING,
 };
@@ -54,14 +56,14 @@ struct posture_producer {
     void (*on_closed)(void *data);
 
     /*
-     * A broker judges a batch, not a message: one that is too large or invalid takes its neighbours down
-     * with it. So a refusal is believed only from batches of one message: careful_left counts the
-     * messages that must still pass that way.
+     * A broker judges a batch, not a message: one that is too large or invalid takes its
+     * neighbours down with it. So a refusal is believed only from batches of one message:
+     * careful_left counts the messages that must still pass that way.
      */
     uint64_t careful_left;
     bool is_careful;
-    bool has_refused;  /* since careful began */
-    int batch_size;    /* 0: as configured */
+    bool has_refused; /* since careful began */
+    int batch_size;   /* 0: as configured */
 
     rd_kafka_resp_err_t said;
     int64_t said_ns;
@@ -71,8 +73,8 @@ struct posture_producer {
     struct posture_producer_stats stats;
 };
 
-static void producer_say(struct posture_producer *producer, enum posture_producer_level level,
-                         const char *text)
+static void producer_say(struct posture_producer *producer,
+                         enum posture_producer_level level, const char *text)
 {
     if (producer->ops.on_log)
         producer->ops.on_log(producer->data, level, text);
@@ -117,7 +119,8 @@ static void producer_is_away(struct posture_producer *producer)
     producer_say(producer, POSTURE_PRODUCER_WARNING, text);
 }
 
-/* Refused for good: the message itself is at fault, not the state of the cluster or our rights. */
+/* Refused for good: the message itself is at fault, not the state of the cluster or our
+ * rights. */
 static bool error_is_permanent(rd_kafka_resp_err_t err)
 {
     return err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
@@ -169,15 +172,18 @@ static void producer_fail(struct posture_producer *producer, rd_kafka_resp_err_t
     if (producer->state != STATE_RUNNING)
         return;
     producer_say_fault(producer, err, what, reason);
-    /* A success between two failures proves little where one topic of two is at fault: only time does. */
+    /* A success between two failures proves little where one topic of two is at fault:
+     * only time does. */
     int64_t now = posture_monotonic_ns();
     if (now - producer->failed_ns > 2 * PAUSE_LAST_MS * POSTURE_NS_PER_MS)
         producer->pause_ms = 0;
     producer->failed_ns = now;
-    producer->pause_ms = producer->pause_ms == 0 ? PAUSE_FIRST_MS : producer->pause_ms * 2;
+    producer->pause_ms =
+        producer->pause_ms == 0 ? PAUSE_FIRST_MS : producer->pause_ms * 2;
     if (producer->pause_ms > PAUSE_LAST_MS)
         producer->pause_ms = PAUSE_LAST_MS;
-    /* Requests on the wire may still succeed: wait for them, or they would be sent twice. */
+    /* Requests on the wire may still succeed: wait for them, or they would be sent twice.
+     */
     producer_settle(producer, err == RD_KAFKA_RESP_ERR__FATAL
                                   ? RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT
                                   : RD_KAFKA_PURGE_F_QUEUE);
@@ -186,8 +192,8 @@ static void producer_fail(struct posture_producer *producer, rd_kafka_resp_err_t
 static void producer_be_careful(struct posture_producer *producer, const char *reason)
 {
     char text[320];
-    snprintf(text, sizeof(text), "a batch was refused (%s): sending its messages one by one",
-             reason);
+    snprintf(text, sizeof(text),
+             "a batch was refused (%s): sending its messages one by one", reason);
     producer_say(producer, POSTURE_PRODUCER_NOTICE, text);
     producer->is_careful = true;
     producer->has_refused = false;
@@ -204,7 +210,8 @@ static void careful_step(struct posture_producer *producer)
     if (producer->careful_left > 0)
         return;
     producer->is_careful = false;
-    /* Every message was fine by itself, so the batch was what is too large for this topic. */
+    /* Every message was fine by itself, so the batch was what is too large for this
+     * topic. */
     if (!producer->has_refused) {
         int size = producer->batch_size ? producer->batch_size : 1000000;
         producer->batch_size = size / 2 > BATCH_SIZE_MIN ? size / 2 : BATCH_SIZE_MIN;
@@ -213,7 +220,8 @@ static void careful_step(struct posture_producer *producer)
     producer_settle(producer, 0);
 }
 
-static void delivery_handle(struct posture_producer *producer, const rd_kafka_message_t *message)
+static void delivery_handle(struct posture_producer *producer,
+                            const rd_kafka_message_t *message)
 {
     int64_t id = (int64_t)(intptr_t)message->_private;
     size_t size = message->len + message->key_len;
@@ -243,20 +251,23 @@ static void delivery_handle(struct posture_producer *producer, const rd_kafka_me
     else if (message->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
              message->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
         producer_fail(producer, message->err,
-                      message->rkt ? rd_kafka_topic_name(message->rkt) : "delivery", reason);
+                      message->rkt ? rd_kafka_topic_name(message->rkt) : "delivery",
+                      reason);
 }
 
 static void producer_say_authentication(struct posture_producer *producer,
                                         rd_kafka_resp_err_t err, const char *reason)
 {
-    /* Before 2.6.1 librdkafka repeats its nonce in the last SCRAM message; Kafka 4 checks it strictly
-     * (CVE-2024-56128) and says "invalid credentials" for the right password. */
+    /* Before 2.6.1 librdkafka repeats its nonce in the last SCRAM message; Kafka 4 checks
+     * it strictly (CVE-2024-56128) and says "invalid credentials" for the right password.
+     */
     bool is_old_scram = rd_kafka_version() < 0x02060100 && strstr(reason, "SCRAM");
     char text[512];
     snprintf(text, sizeof(text), "%s%s", reason,
-             is_old_scram ? "; librdkafka before 2.6.1 cannot do SCRAM with Apache Kafka 4: use a "
-                            "client certificate or SASLMechanism PLAIN over TLS"
-                          : "");
+             is_old_scram
+                 ? "; librdkafka before 2.6.1 cannot do SCRAM with Apache Kafka 4: use a "
+                   "client certificate or SASLMechanism PLAIN over TLS"
+                 : "");
     producer_say_fault(producer, err, "the broker cannot be used", text);
 }
 
@@ -267,7 +278,8 @@ static void error_handle(struct posture_producer *producer, rd_kafka_event_t *ev
     char fatal[256];
 
     if (rd_kafka_event_error_is_fatal(event) || err == RD_KAFKA_RESP_ERR__FATAL) {
-        rd_kafka_resp_err_t cause = rd_kafka_fatal_error(producer->rk, fatal, sizeof(fatal));
+        rd_kafka_resp_err_t cause =
+            rd_kafka_fatal_error(producer->rk, fatal, sizeof(fatal));
         producer_fail(producer, RD_KAFKA_RESP_ERR__FATAL,
                       "fatal producer error, starting a new producer",
                       cause ? fatal : (text ? text : "unknown"));
@@ -349,33 +361,14 @@ static void turn_cb(void *data)
         producer->ops.on_turn(producer->data);
 }
 
-static int conf_number(rd_kafka_conf_t *conf, const char *key, int value)
-{
-    char text[16];
-    snprintf(text, sizeof(text), "%d", value);
-    return rd_kafka_conf_set(conf, key, text, NULL, 0) == RD_KAFKA_CONF_OK ? 0 : -EINVAL;
-}
-
 static int producer_begin(struct posture_producer *producer, struct posture_error *reterr)
 {
     char errstr[256];
     rd_kafka_conf_t *conf = NULL;
 
-    POSTURE_TRY(posture_kafka_conf(producer->settings, producer->secrets, /* is_producer = */ true,
-                                   &conf, NULL, reterr));
-    rd_kafka_topic_conf_t *topic_conf = rd_kafka_conf_get_default_topic_conf(conf);
-    if (topic_conf)
-        rd_kafka_topic_conf_set_partitioner_cb(topic_conf, posture_partitioner);
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR |
-                                       RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG);
-    rd_kafka_conf_set(conf, "log.queue", "true", NULL, 0);
-    conf_number(conf, "statistics.interval.ms", STATISTICS_MS);
-    if (producer->is_careful) {
-        conf_number(conf, "batch.num.messages", 1);
-        conf_number(conf, "max.in.flight", 1);
-    } else if (producer->batch_size) {
-        conf_number(conf, "batch.size", producer->batch_size);
-    }
+    POSTURE_TRY(posture_producer_conf(producer->settings, producer->secrets,
+                                      producer->is_careful, producer->batch_size, &conf,
+                                      reterr));
     if (producer->conf_tweak)
         producer->conf_tweak(conf, producer->data);
 
@@ -385,8 +378,8 @@ static int producer_begin(struct posture_producer *producer, struct posture_erro
         return posture_error_set(reterr, POSTURE_E_OPTION, "%s", errstr);
     }
     rd_kafka_set_log_queue(rk, NULL); /* the main queue */
-    int r = posture_kafka_watch_new_take(producer->loop, rd_kafka_queue_get_main(rk), event_cb,
-                                         turn_cb, producer, &producer->watch);
+    int r = posture_kafka_watch_new_take(producer->loop, rd_kafka_queue_get_main(rk),
+                                         event_cb, turn_cb, producer, &producer->watch);
     if (r < 0) {
         rd_kafka_destroy(rk);
         return posture_error_set(reterr, r, "event queue: %s", posture_strerror(r));
@@ -428,7 +421,8 @@ static void timer_cb(uv_timer_t *timer)
         break;
     case STATE_PAUSED:
         if (producer_begin(producer, &error) < 0) {
-            /* It started before with the same configuration: memory or descriptors are short. */
+            /* It started before with the same configuration: memory or descriptors are
+             * short. */
             producer_say_fault(producer, RD_KAFKA_RESP_ERR__FAIL, "producer", error.text);
             uv_timer_start(timer, timer_cb, PAUSE_LAST_MS, 0);
             break;
@@ -474,8 +468,9 @@ bool posture_producer_has_room(const struct posture_producer *producer)
            producer->stats.in_flight_bytes + MESSAGE_ROOM <= POSTURE_KAFKA_QUEUE_BYTES;
 }
 
-static rd_kafka_resp_err_t producer_produce(struct posture_producer *producer, const char *topic,
-                                            const void *key, size_t key_len, const void *value,
+static rd_kafka_resp_err_t producer_produce(struct posture_producer *producer,
+                                            const char *topic, const void *key,
+                                            size_t key_len, const void *value,
                                             size_t value_len, rd_kafka_headers_t *headers,
                                             int64_t id)
 {
@@ -512,12 +507,14 @@ static rd_kafka_resp_err_t producer_produce(struct posture_producer *producer, c
 
 int posture_producer_send_raw_take(struct posture_producer *producer, const char *topic,
                                    const void *key, size_t key_len, const void *value,
-                                   size_t value_len, rd_kafka_headers_t *headers, int64_t id)
+                                   size_t value_len, rd_kafka_headers_t *headers,
+                                   int64_t id)
 {
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__QUEUE_FULL;
 
     if (posture_producer_has_room(producer))
-        err = producer_produce(producer, topic, key, key_len, value, value_len, headers, id);
+        err = producer_produce(producer, topic, key, key_len, value, value_len, headers,
+                               id);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         producer->stats.sent++;
         producer->stats.in_flight++;
@@ -544,7 +541,8 @@ int posture_producer_send(struct posture_producer *producer, const char *topic,
         return POSTURE_E_BUSY;
     POSTURE_TRY(posture_message_headers(message, &headers));
     return posture_producer_send_raw_take(producer, topic, message->key, message->key_len,
-                                          message->value, message->value_len, headers, id);
+                                          message->value, message->value_len, headers,
+                                          id);
 }
 
 void posture_producer_stats(const struct posture_producer *producer,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* The producer against librdkafka's mock cluster, which can be told to fail: fatal errors, refused batches, a
- * broker that goes away. Each test plays the spool: it sends in order and, after a restart, again
- * what has no final report. What arrived is read back from the cluster. */
+/* The producer against librdkafka's mock cluster, which can be told to fail: fatal
+ * errors, refused batches, a broker that goes away. Each test plays the spool: it sends
+ * in order and, after a restart, again what has no final report. What arrived is read
+ * back from the cluster. */
 
 #include "common/kafka/producer.h"
 
@@ -78,7 +79,8 @@ static void world_pump(struct world *world)
     }
 }
 
-static void delivery_cb(void *data, int64_t id, enum posture_delivery delivery, const char *reason)
+static void delivery_cb(void *data, int64_t id, enum posture_delivery delivery,
+                        const char *reason)
 {
     struct world *world = data;
     assert_int_equal(world->ids[id], FLYING);
@@ -137,7 +139,8 @@ static void deadline_cb(uv_timer_t *timer)
 
 static struct world *world_new(int total, size_t body_len)
 {
-    static const struct posture_producer_ops ops = {delivery_cb, turn_cb, restart_cb, log_cb};
+    static const struct posture_producer_ops ops = {delivery_cb, turn_cb, restart_cb,
+                                                    log_cb};
     struct world *world = calloc(1, sizeof(*world));
     struct posture_error error = {0};
     char errstr[256];
@@ -178,7 +181,8 @@ static int world_read_back(struct world *world, int *ret_duplicates)
     rd_kafka_conf_set(conf, "enable.partition.eof", "true", NULL, 0);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, errstr, sizeof(errstr));
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset =
+        RD_KAFKA_OFFSET_BEGINNING;
     rd_kafka_assign(rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     for (;;) {
@@ -283,7 +287,8 @@ static void refused_batch_spares_its_neighbours(void **state)
 {
     static const struct {
         const char *label;
-        size_t errors; /* 1: the batch only; 2: the batch, then the first message by itself */
+        size_t errors; /* 1: the batch only; 2: the batch, then the first message by
+                          itself */
         rd_kafka_resp_err_t err;
         int want_refused;
     } rows[] = {
@@ -296,10 +301,12 @@ static void refused_batch_spares_its_neighbours(void **state)
         struct world *world = world_new(200, 100);
         int duplicates = 0;
         for (size_t j = 0; j < rows[i].errors; j++)
-            rd_kafka_mock_push_request_errors(world->cluster, API_PRODUCE, 1, rows[i].err);
+            rd_kafka_mock_push_request_errors(world->cluster, API_PRODUCE, 1,
+                                              rows[i].err);
         world_run(world);
         if (world->refused != rows[i].want_refused || world->done + world->refused != 200)
-            fail_msg("%s: %d refused, %d done", rows[i].label, world->refused, world->done);
+            fail_msg("%s: %d refused, %d done", rows[i].label, world->refused,
+                     world->done);
         int seen = world_read_back(world, &duplicates);
         if (seen != 200 - rows[i].want_refused || duplicates != 0)
             fail_msg("%s: %d arrived, %d twice", rows[i].label, seen, duplicates);
@@ -339,7 +346,8 @@ static void other_errors_are_tried_again(void **state)
                      world->refused);
         int seen = world_read_back(world, &duplicates);
         if (seen != 300 || duplicates != 0)
-            fail_msg("%s: %d arrived, %d twice", rd_kafka_err2name(errors[i]), seen, duplicates);
+            fail_msg("%s: %d arrived, %d twice", rd_kafka_err2name(errors[i]), seen,
+                     duplicates);
         world_free(world);
     }
 }

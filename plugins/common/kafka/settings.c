@@ -7,7 +7,8 @@
 
 const char *const posture_kafka_security_words[] = {"plaintext", "tls", "sasl_plaintext",
                                                     "sasl_tls", NULL};
-const char *const posture_kafka_sasl_words[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", NULL};
+const char *const posture_kafka_sasl_words[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512",
+                                                NULL};
 const char *const posture_kafka_compression_words[] = {"none", "gzip", "snappy",
                                                        "lz4",  "zstd", NULL};
 
@@ -21,8 +22,8 @@ static const char why_typed_sasl[] =
 static const char why_typed_compression[] = "it is set by option Compression";
 static const char why_acks[] =
     "a report counts as delivered only when all in-sync replicas have it (acks=all)";
-static const char why_order[] =
-    "order within a source and one copy of each message need the idempotent producer as it is";
+static const char why_order[] = "order within a source and one copy of each message need "
+                                "the idempotent producer as it is";
 static const char why_retries[] =
     "what is in the spool is retried for ever; a limit would lose reports";
 static const char why_queue[] =
@@ -36,7 +37,8 @@ static const char why_group[] = "posture names and runs its consumer groups itse
 static const char why_code[] = "it would load or run foreign code";
 static const char why_mock[] = "it replaces the brokers by a test double";
 static const char why_transaction[] = "posture does not use transactions";
-static const char why_topics[] = "topics are made by the operator, with the right settings";
+static const char why_topics[] =
+    "topics are made by the operator, with the right settings";
 static const char why_internal[] = "posture needs it for itself";
 
 static const struct {
@@ -152,11 +154,12 @@ static bool prefix_is_valid(const char *prefix)
     if (len == 0 || len > POSTURE_KAFKA_PREFIX_MAX)
         return false;
     /* Kafka maps '.' and '_' to one metric name, so topics here are dots only. */
-    return strspn(prefix, "abcdefghijklmnopqrstuvwxyz0123456789.-") == len && prefix[0] != '.' &&
-           prefix[len - 1] != '.';
+    return strspn(prefix, "abcdefghijklmnopqrstuvwxyz0123456789.-") == len &&
+           prefix[0] != '.' && prefix[len - 1] != '.';
 }
 
-static int properties_check(const struct posture_option_list *list, struct posture_error *reterr)
+static int properties_check(const struct posture_option_list *list,
+                            struct posture_error *reterr)
 {
     for (size_t i = 0; i + 1 < list->count; i += 2) {
         const char *key = list->items[i];
@@ -183,40 +186,49 @@ int posture_kafka_settings_check(const struct posture_kafka_settings *settings,
     const char *security = posture_kafka_security_words[settings->security];
 
     if (!settings->brokers || !*settings->brokers)
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "option Brokers: expected host:port, separated by commas");
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "option Brokers: expected host:port, separated by commas");
     if (!prefix_is_valid(settings->topic_prefix ? settings->topic_prefix : ""))
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "option TopicPrefix: \"%s\": expected lower-case letters, "
-                                 "digits, '.' and '-', at most %d",
-                                 settings->topic_prefix ? settings->topic_prefix : "",
-                                 POSTURE_KAFKA_PREFIX_MAX);
-    if (!is_tls && (settings->tls_ca || settings->tls_cert.path || settings->tls_key.path))
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "options TLSCACert, TLSCert and TLSKey need Security tls or "
-                                 "sasl_tls, not %s",
-                                 security);
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "option TopicPrefix: \"%s\": expected lower-case letters, "
+            "digits, '.' and '-', at most %d",
+            settings->topic_prefix ? settings->topic_prefix : "",
+            POSTURE_KAFKA_PREFIX_MAX);
+    if (!is_tls &&
+        (settings->tls_ca || settings->tls_cert.path || settings->tls_key.path))
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "options TLSCACert, TLSCert and TLSKey need Security tls or "
+            "sasl_tls, not %s",
+            security);
     if (!settings->tls_cert.path != !settings->tls_key.path)
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "option %s is missing: TLSCert and TLSKey are given together",
-                                 settings->tls_cert.path ? "TLSKey" : "TLSCert");
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "option %s is missing: TLSCert and TLSKey are given together",
+            settings->tls_cert.path ? "TLSKey" : "TLSCert");
     if (is_sasl && (!settings->sasl_user || !settings->sasl_password.path))
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "option %s is missing: Security %s needs it",
-                                 settings->sasl_user ? "SASLPasswordFile" : "SASLUser", security);
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION, "option %s is missing: Security %s needs it",
+            settings->sasl_user ? "SASLPasswordFile" : "SASLUser", security);
     if (!is_sasl && (settings->sasl_user || settings->sasl_password.path))
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "options SASLUser and SASLPasswordFile need Security sasl_tls "
-                                 "or sasl_plaintext, not %s",
-                                 security);
-    if (settings->security == POSTURE_KAFKA_SASL_PLAINTEXT && settings->sasl_mechanism == 0)
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "option SASLMechanism: PLAIN shows the password to everyone on "
-                                 "the way; it needs Security sasl_tls");
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "options SASLUser and SASLPasswordFile need Security sasl_tls "
+            "or sasl_plaintext, not %s",
+            security);
+    if (settings->security == POSTURE_KAFKA_SASL_PLAINTEXT &&
+        settings->sasl_mechanism == 0)
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "option SASLMechanism: PLAIN shows the password to everyone on "
+            "the way; it needs Security sasl_tls");
     return properties_check(&settings->properties, reterr);
 }
 
-const char *posture_kafka_topic(const struct posture_kafka_settings *settings, const char *name,
+const char *posture_kafka_topic(const struct posture_kafka_settings *settings,
+                                const char *name,
                                 char buf[static POSTURE_KAFKA_TOPIC_MAX])
 {
     /* A name may be written with our own first part, as the documents do. */

@@ -35,7 +35,8 @@ static struct posture_kafka_settings settings_with(const char *key, const char *
     return settings;
 }
 
-/* Everything that would weaken a promise, and a few that are the operator's own affair. */
+/* Everything that would weaken a promise, and a few that are the operator's own affair.
+ */
 static void properties_are_refused(void **state)
 {
     static const struct {
@@ -71,7 +72,8 @@ static void properties_are_refused(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct posture_kafka_settings settings = settings_with(rows[i].key, rows[i].value);
+        struct posture_kafka_settings settings =
+            settings_with(rows[i].key, rows[i].value);
         struct posture_error error = {0};
         rd_kafka_conf_t *conf = NULL;
         int r = posture_kafka_settings_check(&settings, &error);
@@ -84,7 +86,8 @@ static void properties_are_refused(void **state)
         }
         if (r != POSTURE_E_OPTION || !strstr(error.text, rows[i].why) ||
             !strstr(error.text, rows[i].key))
-            fail_msg("%s: got %d \"%s\", want \"%s\"", rows[i].key, r, error.text, rows[i].why);
+            fail_msg("%s: got %d \"%s\", want \"%s\"", rows[i].key, r, error.text,
+                     rows[i].why);
         assert_int_equal(posture_kafka_conf(&settings, NULL, true, &conf, NULL, &error),
                          POSTURE_E_OPTION);
     }
@@ -102,7 +105,8 @@ static void bad_properties_are_named(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct posture_kafka_settings settings = settings_with(rows[i].key, rows[i].value);
+        struct posture_kafka_settings settings =
+            settings_with(rows[i].key, rows[i].value);
         struct posture_error error = {0};
         rd_kafka_conf_t *conf = NULL;
         assert_int_equal(posture_kafka_settings_check(&settings, &error), 0);
@@ -177,7 +181,8 @@ static void promises_hold(void **state)
         rd_kafka_conf_t *conf = NULL;
         char buf[512];
         assert_int_equal(
-            posture_kafka_conf(&settings, NULL, rows[i].is_producer, &conf, NULL, NULL), 0);
+            posture_kafka_conf(&settings, NULL, rows[i].is_producer, &conf, NULL, NULL),
+            0);
         const char *got = conf_get(conf, rows[i].key, buf);
         if (strcmp(got, rows[i].want) != 0)
             fail_msg("%s: got %s, want %s", rows[i].key, got, rows[i].want);
@@ -187,7 +192,8 @@ static void promises_hold(void **state)
 
 static void secrets_are_masked(void **state)
 {
-    struct posture_kafka_settings settings = settings_with("ssl.key.password", "s3cret-kp");
+    struct posture_kafka_settings settings =
+        settings_with("ssl.key.password", "s3cret-kp");
     struct posture_kafka_secrets secrets = {
         .sasl_password = "s3cret-pw",
         .tls_key_pem = "-----BEGIN PRIVATE KEY-----\ns3cret\n",
@@ -219,7 +225,8 @@ static void topics_have_the_prefix(void **state)
     struct posture_kafka_settings settings = settings_base();
     char buf[POSTURE_KAFKA_TOPIC_MAX];
     (void)state;
-    assert_string_equal(posture_kafka_topic(&settings, "reports.v1", buf), "posture.reports.v1");
+    assert_string_equal(posture_kafka_topic(&settings, "reports.v1", buf),
+                        "posture.reports.v1");
     settings.topic_prefix = "gov.test";
     assert_string_equal(posture_kafka_topic(&settings, "posture.state.v1", buf),
                         "gov.test.state.v1");
@@ -228,9 +235,12 @@ static void topics_have_the_prefix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(properties_are_refused), cmocka_unit_test(bad_properties_are_named),
-        cmocka_unit_test(options_need_each_other), cmocka_unit_test(promises_hold),
-        cmocka_unit_test(secrets_are_masked),      cmocka_unit_test(topics_have_the_prefix),
+        cmocka_unit_test(properties_are_refused),
+        cmocka_unit_test(bad_properties_are_named),
+        cmocka_unit_test(options_need_each_other),
+        cmocka_unit_test(promises_hold),
+        cmocka_unit_test(secrets_are_masked),
+        cmocka_unit_test(topics_have_the_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

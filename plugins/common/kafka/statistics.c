@@ -13,9 +13,10 @@ static int64_t topics_lag(const json_t *topics)
 
     json_object_foreach ((json_t *)(uintptr_t)topics, name, topic) {
         json_object_foreach (json_object_get(topic, "partitions"), name, partition) {
-            json_int_t lag = json_integer_value(json_object_get(partition, "consumer_lag_stored"));
-            if (json_integer_value(json_object_get(partition, "partition")) < 0 || lag < 0 ||
-                !json_object_get(partition, "consumer_lag_stored"))
+            json_int_t lag =
+                json_integer_value(json_object_get(partition, "consumer_lag_stored"));
+            if (json_integer_value(json_object_get(partition, "partition")) < 0 ||
+                lag < 0 || !json_object_get(partition, "consumer_lag_stored"))
                 continue;
             sum = (sum < 0 ? 0 : sum) + lag;
         }
@@ -36,7 +37,8 @@ int posture_kafka_statistics_read(const char *json, struct posture_kafka_statist
         return POSTURE_E_FORMAT;
     json_object_foreach (json_object_get(root, "brokers"), name, broker) {
         const json_t *rtt = json_object_get(broker, "rtt");
-        disconnects += (uint64_t)json_integer_value(json_object_get(broker, "disconnects"));
+        disconnects +=
+            (uint64_t)json_integer_value(json_object_get(broker, "disconnects"));
         if (json_integer_value(json_object_get(rtt, "cnt")) > 0) {
             rtt_us += (double)json_integer_value(json_object_get(rtt, "avg"));
             answered++;

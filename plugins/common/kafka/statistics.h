@@ -11,7 +11,8 @@
 struct posture_kafka_statistics {
     uint64_t disconnects; /* sum over brokers */
     double rtt_ms;        /* average of the brokers that answered; NaN when none did */
-    int64_t lag;          /* consumer: sum of consumer_lag_stored over partitions; -1 when unknown */
+    int64_t
+        lag; /* consumer: sum of consumer_lag_stored over partitions; -1 when unknown */
 };
 int posture_kafka_statistics_read(const char *json, struct posture_kafka_statistics *ret);
 
