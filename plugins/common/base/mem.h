@@ -60,11 +60,11 @@ static inline __attribute__((unused)) void posture_close_auto_(int *fd)
 }
 #define POSTURE_AUTO_CLOSE __attribute__((cleanup(posture_close_auto_)))
 /* Hands the descriptor over and leaves -1 behind. */
-#define POSTURE_TAKE_FD(fd)                                                                \
-    __extension__({                                                                        \
-        int posture_take_fd_ = (fd);                                                       \
-        (fd) = -1;                                                                         \
-        posture_take_fd_;                                                                  \
+#define POSTURE_TAKE_FD(fd)                                                              \
+    __extension__({                                                                      \
+        int posture_take_fd_ = (fd);                                                     \
+        (fd) = -1;                                                                       \
+        posture_take_fd_;                                                                \
     })
 
 #define POSTURE_COUNT(array) (sizeof(array) / sizeof((array)[0]))

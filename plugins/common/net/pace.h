@@ -9,16 +9,17 @@
 #include <uv.h>
 
 /*
- * When each target is measured: the first round at start_rate per second from now on, later rounds
- * spread evenly over the interval in an order that is random and then fixed. At most max_running
- * at once; a target whose turn comes while it still runs waits for its own end.
+ * When each target is measured: the first round at start_rate per second from now on,
+ * later rounds spread evenly over the interval in an order that is random and then fixed.
+ * At most max_running at once; a target whose turn comes while it still runs waits for
+ * its own end.
  */
 struct posture_pace;
 typedef void posture_pace_cb(void *data, size_t target);
 
 int posture_pace_new(uv_loop_t *loop, size_t targets, const int64_t *intervals_ns,
-                     double start_rate, size_t max_running, uint64_t seed, posture_pace_cb *start,
-                     void *data, struct posture_pace **ret);
+                     double start_rate, size_t max_running, uint64_t seed,
+                     posture_pace_cb *start, void *data, struct posture_pace **ret);
 /* The target's measurement ended. */
 void posture_pace_done(struct posture_pace *pace, size_t target);
 /* True when every target was measured once. */

@@ -13,17 +13,17 @@ enum {
 };
 
 /*
- * Closes what a worker does not need: no_new_privs, rlimits (memory, files, no core), a seccomp
- * allow list (killing is replaced by EPERM, except for exec-like calls), Landlock where the kernel
- * has it. writable_dir may be NULL. What the kernel does not offer is skipped and said in
- * ret_note (static text, NULL when all was applied).
+ * Closes what a worker does not need: no_new_privs, rlimits (memory, files, no core), a
+ * seccomp allow list (killing is replaced by EPERM, except for exec-like calls), Landlock
+ * where the kernel has it. writable_dir may be NULL. What the kernel does not offer is
+ * skipped and said in ret_note (static text, NULL when all was applied).
  */
 int posture_sandbox_enter(unsigned needs, const char *writable_dir, const char **ret_note,
                           struct posture_error *reterr);
 
-/* One more file or folder that may be read, beyond system configuration and libraries; before
- * posture_sandbox_enter(). Copied. Files and credentials of the configuration come open from the
- * host instead (posture_worker_open). */
+/* One more file or folder that may be read, beyond system configuration and libraries;
+ * before posture_sandbox_enter(). Copied. Files and credentials of the configuration come
+ * open from the host instead (posture_worker_open). */
 int posture_sandbox_allow_read(const char *path);
 
 #endif

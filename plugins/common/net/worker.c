@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-#include "common/net/worker.h"
+#include "common/net/worker_internal.h"
 
 #include "common/base/clock.h"
-#include "common/base/parse.h"
 #include "common/net/sandbox.h"
 
 #include <errno.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,46 +17,11 @@
 enum {
     WORKER_FD = 3,
     WORKER_OUT_MAX = 8 * 1024 * 1024, /* what the host has not read yet */
-    WORKER_FDS_MAX = 16,              /* descriptors that came before their line */
     WORKER_READ = 64 * 1024,
-    WORKER_LOG_MAX = 2048,
-    WORKER_META_MAX = 16,
     SETTINGS_WAIT_MS = 30000,
     OPEN_NOW_WAIT_MS = 5000,
     STOP_WAIT_MS = 4000, /* the host kills after 5 s */
     LAST_FLUSH_MS = 500,
-};
-
-struct worker_open {
-    struct worker_open *next;
-    posture_worker_fd_cb *cb;
-    void *data;
-    char what[16];
-};
-
-struct posture_worker {
-    const struct posture_worker_ops *ops;
-    void *data;
-    struct posture_settings *settings;
-    char *writable_dir;
-    bool is_once;
-    bool is_running; /* the loop polls the socket */
-    bool is_stopping;
-    bool is_host_gone;
-    int exit_status;
-    uint64_t dropped; /* lines that did not fit while the host was not reading */
-
-    struct posture_line_reader reader;
-    struct posture_buf out;
-    int fds[WORKER_FDS_MAX];
-    size_t fd_count;
-    struct worker_open *opens;
-
-    uv_loop_t loop;
-    uv_poll_t poll;
-    uv_signal_t signals[2];
-    uv_timer_t finish;
-    uv_timer_t guard;
 };
 
 uv_loop_t *posture_worker_loop(struct posture_worker *worker)
@@ -137,138 +100,12 @@ static void out_flush(struct posture_worker *worker, int timeout_ms)
 static void socket_ready(uv_poll_t *poll, int status, int events);
 
 /* Waits for room in the socket only while there is something to send. */
-static void poll_update(struct posture_worker *worker)
+void posture_worker_poll_update(struct posture_worker *worker)
 {
     if (!worker->is_running || uv_is_closing((uv_handle_t *)&worker->poll))
         return;
     int events = UV_READABLE | (worker->out.len > 0 ? UV_WRITABLE : 0);
     uv_poll_start(&worker->poll, events, socket_ready);
-}
-
-static int line_send(struct posture_worker *worker, const char *const *fields,
-                     size_t count)
-{
-    if (worker->is_host_gone)
-        return POSTURE_E_CLOSED;
-    bool was_empty = worker->out.len == 0;
-    int r = posture_line_write(&worker->out, fields, count);
-    if (r < 0) {
-        worker->dropped++;
-        return r;
-    }
-    /* One send per burst: what a callback writes leaves when the loop turns. */
-    if (was_empty)
-        poll_update(worker);
-    return 0;
-}
-
-static const char *number_format(double number, char buf[static 32])
-{
-    if (isnan(number))
-        return "nan";
-    return posture_double_format(number, buf);
-}
-
-void posture_worker_value(struct posture_worker *worker, uint32_t block,
-                          const char *plugin_instance, const char *type,
-                          const char *type_instance, double number,
-                          const struct posture_meta *meta, size_t meta_count)
-{
-    char block_text[16], number_text[32];
-    snprintf(block_text, sizeof(block_text), "%u", block);
-    const char *fields[6 + 2 * WORKER_META_MAX] = {
-        "values", block_text,    plugin_instance,
-        type,     type_instance, number_format(number, number_text)};
-    size_t count = 6;
-    for (size_t i = 0; i < meta_count && i < WORKER_META_MAX; i++) {
-        if (!meta[i].text)
-            continue;
-        fields[count++] = meta[i].key;
-        fields[count++] = meta[i].text;
-    }
-    (void)line_send(worker, fields, count);
-}
-
-void posture_worker_stat(struct posture_worker *worker, const char *type,
-                         const char *type_instance, double number)
-{
-    char number_text[32];
-    const char *fields[] = {"stats", type, type_instance,
-                            number_format(number, number_text)};
-    (void)line_send(worker, fields, POSTURE_COUNT(fields));
-}
-
-int posture_worker_notify(struct posture_worker *worker, const char *severity,
-                          const char *type_instance, const char *text)
-{
-    const char *fields[] = {"notification", severity, type_instance, text};
-    return line_send(worker, fields, POSTURE_COUNT(fields));
-}
-
-void posture_worker_log(struct posture_worker *worker, enum posture_log_level level,
-                        const char *fmt, ...)
-{
-    static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
-    char text[WORKER_LOG_MAX];
-    va_list args;
-    va_start(args, fmt);
-    int n = vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    if (n < 0)
-        return;
-    if ((size_t)n >= sizeof(text))
-        text[posture_utf8_cut(text, sizeof(text) - 1)] = '\0';
-    const char *fields[] = {"log", names[level], text};
-    (void)line_send(worker, fields, POSTURE_COUNT(fields));
-}
-
-int posture_worker_open(struct posture_worker *worker, const char *what,
-                        posture_worker_fd_cb *cb, void *data)
-{
-    POSTURE_REQUIRE(strlen(what) < sizeof(worker->opens->what));
-    struct worker_open *open = posture_calloc(1, sizeof(*open));
-    if (!open)
-        return -ENOMEM;
-    const char *fields[] = {"open", what};
-    int r = line_send(worker, fields, POSTURE_COUNT(fields));
-    if (r < 0) {
-        free(open);
-        return r;
-    }
-    open->cb = cb;
-    open->data = data;
-    memcpy(open->what, what, strlen(what) + 1);
-    struct worker_open **end = &worker->opens;
-    while (*end)
-        end = &(*end)->next;
-    *end = open;
-    return 0;
-}
-
-/* "fd WHAT ERROR": the descriptor came with this line's bytes or before them. */
-static void fd_line(struct posture_worker *worker, const char *what, const char *error)
-{
-    int fd = -1;
-    double number = POSTURE_E_PROTOCOL;
-    (void)posture_parse_double(error, &number);
-    if (number >= 0 && worker->fd_count > 0) {
-        fd = worker->fds[0];
-        worker->fd_count--;
-        memmove(worker->fds, worker->fds + 1, worker->fd_count * sizeof(worker->fds[0]));
-    } else if (number >= 0) {
-        number = POSTURE_E_PROTOCOL;
-    }
-    for (struct worker_open **at = &worker->opens; *at; at = &(*at)->next) {
-        if (strcmp((*at)->what, what) != 0)
-            continue;
-        struct worker_open *open = *at;
-        *at = open->next;
-        open->cb(worker, fd >= 0 ? fd : (int)number, open->data);
-        free(open);
-        return;
-    }
-    if (fd >= 0)
-        posture_close(fd);
 }
 
 static void lines_handle(struct posture_worker *worker)
@@ -281,7 +118,7 @@ static void lines_handle(struct posture_worker *worker)
         if (posture_line_split(line, len, fields, POSTURE_COUNT(fields), &count) < 0)
             continue;
         if (count == 3 && strcmp(fields[0], "fd") == 0)
-            fd_line(worker, fields[1], fields[2]);
+            posture_worker_fd_line(worker, fields[1], fields[2]);
     }
 }
 
@@ -463,7 +300,7 @@ static void socket_ready(uv_poll_t *poll, int status, int events)
         worker_stop(worker);
         return;
     }
-    poll_update(worker);
+    posture_worker_poll_update(worker);
 }
 
 static void signal_came(uv_signal_t *handle, int number)
@@ -534,7 +371,7 @@ static int loop_open(struct posture_worker *worker)
     }
     worker->poll.data = worker->finish.data = worker->guard.data = worker;
     worker->is_running = true;
-    poll_update(worker);
+    posture_worker_poll_update(worker);
     return 0;
 }
 
@@ -598,13 +435,13 @@ int posture_worker_main(const struct posture_worker_ops *ops, int argc, char **a
         const char *fields[] = {
             "refused", error.text[0] ? posture_error_format(&error, text, sizeof(text))
                                      : posture_strerror(r)};
-        (void)line_send(&worker, fields, POSTURE_COUNT(fields));
+        (void)posture_worker_line_send(&worker, fields, POSTURE_COUNT(fields));
         out_flush(&worker, LAST_FLUSH_MS);
         worker_done(&worker);
         return 1;
     }
     const char *ready[] = {"ready"};
-    (void)line_send(&worker, ready, 1);
+    (void)posture_worker_line_send(&worker, ready, 1);
     uv_run(&worker.loop, UV_RUN_DEFAULT);
 
     out_flush(&worker, LAST_FLUSH_MS);
