@@ -11,7 +11,6 @@
 
 enum {
     DB_VERSION = 1,
-    DB_PAGE_SIZE = 8192,
     DB_CHECKPOINT_PAGES_MIN = 64,
     DB_CHECKPOINT_PAGES_MAX = 4096, /* 32 MiB */
     DB_SHRINK_BYTES = 64 * 1024 * 1024,
@@ -405,7 +404,7 @@ static int db_open_file(struct posture_spool *spool, struct posture_error *reter
     sqlite3_db_config(spool->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 
     char sql[96];
-    snprintf(sql, sizeof(sql), "PRAGMA page_size = %d", DB_PAGE_SIZE);
+    snprintf(sql, sizeof(sql), "PRAGMA page_size = %d", SPOOL_PAGE);
     POSTURE_TRY(db_exec(spool, sql));
     /* Exclusive before WAL: the index of the WAL lives on our heap, there is no shared
      * memory file. */
@@ -416,7 +415,7 @@ static int db_open_file(struct posture_spool *spool, struct posture_error *reter
     POSTURE_TRY(db_exec(spool, "PRAGMA temp_store = MEMORY"));
     POSTURE_TRY(db_exec(spool, "PRAGMA cache_size = -16384"));
     sqlite3_wal_hook(spool->db, db_wal_hook, spool);
-    uint64_t pages = spool->config.max_bytes / 16 / DB_PAGE_SIZE;
+    uint64_t pages = spool->config.max_bytes / 16 / SPOOL_PAGE;
     spool->checkpoint_pages = pages < DB_CHECKPOINT_PAGES_MIN   ? DB_CHECKPOINT_PAGES_MIN
                               : pages > DB_CHECKPOINT_PAGES_MAX ? DB_CHECKPOINT_PAGES_MAX
                                                                 : (int)pages;
@@ -494,7 +493,7 @@ void spool_db_shrink(struct posture_spool *spool)
         return;
     int64_t pages = 0;
     if (db_pragma_int(spool, "PRAGMA page_count", &pages) < 0 ||
-        pages * DB_PAGE_SIZE < DB_SHRINK_BYTES)
+        pages * SPOOL_PAGE < DB_SHRINK_BYTES)
         return;
     spool->had_rows = false;
     spool_point(spool, "shrink");

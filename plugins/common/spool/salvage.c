@@ -4,8 +4,10 @@
 #include "common/spool/store.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /*
  * What can still be read of a damaged database goes into the new one: every row whose
@@ -22,7 +24,8 @@ enum {
 struct salvage {
     struct posture_spool *spool;
     sqlite3 *db;
-    sqlite3_stmt *next; /* ids the narrow table has */
+    sqlite3_stmt *next;        /* ids the narrow table has */
+    sqlite3_stmt *next_record; /* ids the wide one has, where the narrow one is damaged */
     sqlite3_stmt *row;
     sqlite3_stmt *plugin;
     int64_t state[SPOOL_STATE_COUNT];
@@ -33,6 +36,7 @@ struct salvage {
 static void salvage_done(struct salvage *salvage)
 {
     sqlite3_finalize(salvage->next);
+    sqlite3_finalize(salvage->next_record);
     sqlite3_finalize(salvage->row);
     sqlite3_finalize(salvage->plugin);
     sqlite3_close(salvage->db);
@@ -63,6 +67,9 @@ static int salvage_open(struct salvage *salvage, const char *path)
     POSTURE_TRY(salvage_prepare(
         salvage, "SELECT id, plugin FROM meta WHERE id > ? ORDER BY id LIMIT 1",
         &salvage->next));
+    POSTURE_TRY(salvage_prepare(
+        salvage, "SELECT id, -1 FROM record WHERE id > ? ORDER BY id LIMIT 1",
+        &salvage->next_record));
     POSTURE_TRY(
         salvage_prepare(salvage,
                         "SELECT ce_type, ce_id, time_ns, key, sum, body FROM record "
@@ -70,6 +77,28 @@ static int salvage_open(struct salvage *salvage, const char *path)
                         &salvage->row));
     return salvage_prepare(salvage, "SELECT name FROM plugin WHERE id = ?",
                            &salvage->plugin);
+}
+
+/* Page 1 holds the header and the schema, which are the same in every spool: the new
+ * database's own page takes the place of a damaged one, with the size of the file and no
+ * list of free pages. */
+static int salvage_page_one(struct posture_spool *spool, const char *path)
+{
+    POSTURE_TRY(spool_db_checkpoint(spool)); /* the new page 1 is in its file */
+    POSTURE_AUTO_CLOSE int from = open(spool->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    POSTURE_AUTO_CLOSE int to = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    unsigned char page[SPOOL_PAGE];
+    struct stat st;
+    if (from < 0 || to < 0 || fstat(to, &st) < 0 ||
+        st.st_size < 2 * (off_t)sizeof(page) ||
+        pread(from, page, sizeof(page), 0) != (ssize_t)sizeof(page))
+        return POSTURE_E_CORRUPT;
+    uint32_t pages = (uint32_t)(st.st_size / (off_t)sizeof(page));
+    for (int i = 0; i < 4; i++)
+        page[28 + i] = (unsigned char)(pages >> (24 - 8 * i));
+    memset(page + 32, 0, 8);
+    memcpy(page + 92, page + 24, 4); /* says that the size is of this change counter */
+    return pwrite(to, page, sizeof(page), 0) == (ssize_t)sizeof(page) ? 0 : -EIO;
 }
 
 /* The counters: of the file if their checksum holds, else those this process last
@@ -125,6 +154,8 @@ static int salvage_row(struct salvage *salvage, int64_t id, int64_t old_plugin)
     if (sqlite3_step(salvage->row) != SQLITE_ROW ||
         !spool_row_read(spool, salvage->row, 0, id, &entry))
         return POSTURE_E_CORRUPT;
+    if (entry.key[0] == '\0')
+        return 0; /* a filler: the number it stands for ends with its epoch */
 
     sqlite3_reset(salvage->plugin);
     sqlite3_bind_int64(salvage->plugin, 1, old_plugin);
@@ -144,42 +175,53 @@ static int salvage_row(struct salvage *salvage, int64_t id, int64_t old_plugin)
     return 0;
 }
 
+/* The next id above id: 1, 0 when there is none, POSTURE_E_CORRUPT. */
+static int salvage_next_of(sqlite3_stmt *statement, int64_t id, int64_t *ret_id,
+                           int64_t *ret_plugin)
+{
+    sqlite3_reset(statement);
+    sqlite3_bind_int64(statement, 1, id);
+    int rc = sqlite3_step(statement);
+    if (rc == SQLITE_DONE)
+        return 0;
+    if (rc != SQLITE_ROW || sqlite3_column_int64(statement, 0) <= id)
+        return POSTURE_E_CORRUPT;
+    *ret_id = sqlite3_column_int64(statement, 0);
+    *ret_plugin = sqlite3_column_int64(statement, 1);
+    return 1;
+}
+
+/* From the narrow table; where that is damaged from the wide one; where both are, one id
+ * after the other as far as ids were ever given. */
+static int salvage_next(struct salvage *salvage, int64_t id, int64_t *ret_id,
+                        int64_t *ret_plugin)
+{
+    int r = salvage_next_of(salvage->next, id, ret_id, ret_plugin);
+    bool is_short = r == 0 && salvage->has_state &&
+                    salvage->seen < (uint64_t)salvage->state[SPOOL_STATE_spooled];
+    if (r < 0 || is_short)
+        r = salvage_next_of(salvage->next_record, id, ret_id, ret_plugin);
+    if (r >= 0 || !salvage->has_state)
+        return r < 0 ? 0 : r;
+    int topic = spool_topic_of(id + 1);
+    if (topic < 0 || topic >= POSTURE_SPOOL_TOPIC_COUNT)
+        return 0;
+    if (id + 1 >= salvage->state[SPOOL_NEXT_ID(topic)]) {
+        if (++topic == POSTURE_SPOOL_TOPIC_COUNT)
+            return 0;
+        id = spool_topic_first(topic);
+    }
+    *ret_id = id + 1;
+    *ret_plugin = -1;
+    return 1;
+}
+
 static int salvage_rows(struct salvage *salvage)
 {
-    int64_t id = 0;
+    int64_t id = 0, plugin = 0;
     for (int errors = 0; errors < SALVAGE_ERRORS_MAX;) {
-        sqlite3_reset(salvage->next);
-        sqlite3_bind_int64(salvage->next, 1, id);
-        int rc = sqlite3_step(salvage->next);
-        if (rc == SQLITE_DONE)
+        if (salvage_next(salvage, id, &id, &plugin) == 0)
             break;
-        if (rc != SQLITE_ROW) {
-            /* A damaged page of the narrow table: ask for the ids behind it, one by one.
-             */
-            if (!salvage->has_state)
-                break;
-            int topic = spool_topic_of(id);
-            id++;
-            if (id >= salvage->state[SPOOL_NEXT_ID(topic)] &&
-                topic + 1 < POSTURE_SPOOL_TOPIC_COUNT)
-                id = spool_topic_first(topic + 1);
-            else if (id >= salvage->state[SPOOL_NEXT_ID(topic)])
-                break;
-            if (id == 1)
-                id = salvage->state[SPOOL_ASSIGNED(0)] > 1
-                         ? salvage->state[SPOOL_ASSIGNED(0)]
-                         : 1;
-            errors++;
-            int r = salvage_row(salvage, id, 0);
-            if (r < 0 && r != POSTURE_E_CORRUPT)
-                return r;
-            continue;
-        }
-        int64_t found = sqlite3_column_int64(salvage->next, 0);
-        int64_t plugin = sqlite3_column_int64(salvage->next, 1);
-        if (found <= id)
-            break;
-        id = found;
         if (plugin == SPOOL_FILLER)
             continue;
         salvage->seen++;
@@ -240,7 +282,11 @@ int spool_salvage(struct posture_spool *spool, struct posture_error *reterr)
     if (!path)
         return -ENOMEM;
     struct salvage salvage = {.spool = spool};
-    (void)salvage_open(&salvage, path);
+    if (salvage_open(&salvage, path) < 0 && salvage_page_one(spool, path) == 0) {
+        salvage_done(&salvage);
+        salvage = (struct salvage){.spool = spool};
+        (void)salvage_open(&salvage, path);
+    }
     salvage_state(&salvage);
     int r = salvage_all(&salvage);
     salvage_done(&salvage);

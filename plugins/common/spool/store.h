@@ -25,6 +25,7 @@
 enum {
     SPOOL_TOPIC_SHIFT = 56,
     SPOOL_SUM = 32,
+    SPOOL_PAGE = 8192,
     SPOOL_ASIDE_MAX = 1000,
     SPOOL_FILLER = 0, /* meta.plugin of a filler; real plugins count from 1 */
 };
