@@ -22,9 +22,9 @@
 enum {
     BACKLOG = 64,
     IDLE_TIMEOUT_S = 15,
-    REQUEST_LIMIT_MS =
-        30000, /* from connection or last answer to the end of the next answer */
-    SWEEP_MS = 2000,
+    REQUEST_LIMIT_DEFAULT_S =
+        30, /* from connection or last answer to the end of the next */
+    SWEEP_MS = 1000,
     CONNECTION_MEMORY = 32 * 1024,
     CONNECTIONS_DEFAULT = 128,
     REFRESH_DEFAULT_S = 60,
@@ -52,6 +52,7 @@ struct posture_http {
     char **host_names;
     char *tls_cert, *tls_key, *tls_client_ca;
     uint32_t max_age_s;
+    uint64_t request_limit_ms;
     struct posture_http_source source;
     struct posture_http_cache cache;
     struct client *clients;
@@ -337,7 +338,7 @@ static void on_sweep(uv_timer_t *timer)
     uint64_t now = uv_now(http->loop);
 
     for (struct client *client = http->clients; client; client = client->next) {
-        if (now - client->since_ms < REQUEST_LIMIT_MS)
+        if (now - client->since_ms < http->request_limit_ms)
             continue;
         client->since_ms = now;
         http->stats.cut++;
@@ -512,6 +513,9 @@ int posture_http_new(uv_loop_t *loop, const struct posture_http_settings *settin
         settings->refresh_s ? settings->refresh_s : REFRESH_DEFAULT_S;
     http->max_age_s = settings->max_age_s ? settings->max_age_s : MAX_AGE_DEFAULT_S;
     http->source.has_tls = settings->tls_cert != NULL;
+    http->request_limit_ms =
+        UINT64_C(1000) *
+        (settings->request_limit_s ? settings->request_limit_s : REQUEST_LIMIT_DEFAULT_S);
     http->has_client_ca = settings->tls_client_ca != NULL;
     http->has_token = settings->token != NULL;
     if (http->has_token)

@@ -37,9 +37,11 @@ struct posture_http_settings {
         *host_names; /* ends with NULL; names beside the address that Host may give; plain
                         loopback refuses others (DNS rebinding) */
     const struct posture_check_registry
-        *checks;              /* NULL: reasons as codes; must outlive the server */
-    uint32_t refresh_s;       /* pages reload themselves; 0: 60 s */
-    uint32_t max_age_s;       /* /healthz says 503 for an older model; 0: 600 s */
+        *checks;        /* NULL: reasons as codes; must outlive the server */
+    uint32_t refresh_s; /* pages reload themselves; 0: 60 s */
+    uint32_t max_age_s; /* /healthz says 503 for an older model; 0: 600 s */
+    uint32_t
+        request_limit_s; /* a connection that has no answer after it is ended; 0: 30 s */
     uint32_t max_connections; /* 0: 128 */
 };
 

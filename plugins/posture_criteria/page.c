@@ -42,6 +42,20 @@ static void problems_section(const struct posture_page *page, long agency,
     posture_page_adds(page, "</section>");
 }
 
+static void summary_count(const struct posture_page *page,
+                          enum posture_eval_status status, const char *colour,
+                          uint64_t count)
+{
+    if (count == 0)
+        return;
+    posture_buf_addf(page->out, "<span class=\"c-%s\">", colour);
+    posture_page_icon(page, posture_page_state(status));
+    posture_page_word(page, posture_page_state_text(status));
+    posture_page_adds(page, " <b>");
+    posture_html_count(page->out, count);
+    posture_page_adds(page, "</b></span>");
+}
+
 /* How many agencies meet all that is asked of them: the one number of the page. */
 static void summary_tile(const struct posture_page *page)
 {
@@ -69,6 +83,11 @@ static void summary_tile(const struct posture_page *page)
     posture_page_word(page, POSTURE_TEXT_AGENCIES_MEETING);
     posture_page_adds(page, "</h2>");
     posture_page_bar(page, &all);
+    posture_page_adds(page, "<p class=\"counts\">");
+    summary_count(page, POSTURE_EVAL_MET, "pass", met);
+    summary_count(page, POSTURE_EVAL_NOT_MET, "fail", all.troubles[POSTURE_TROUBLE_FAIL]);
+    summary_count(page, POSTURE_EVAL_UNMEASURED, "missing", unmeasured);
+    posture_page_adds(page, "</p>");
     posture_page_adds(page, "<ul class=\"by-area\">");
     for (size_t i = 0; i < model->area_count; i++) {
         const struct posture_page_area *area = &model->areas[i];

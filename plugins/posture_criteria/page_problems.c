@@ -134,36 +134,55 @@ static void problem_remedy(const struct posture_page *page,
     posture_page_adds(page, "</span>");
 }
 
+struct place {
+    size_t agency;
+    uint64_t subjects;
+};
+
+/* The agencies with most of it, most first. Returns how many were filled in. */
+static size_t places_find(const struct posture_page *page,
+                          const struct posture_page_problem *problem,
+                          const struct filter *filter, struct place *ret_places)
+{
+    size_t count = 0, i = 0;
+
+    while (i < problem->count) {
+        const struct posture_page_entry *entry =
+            &page->model->entries[problem->first + i];
+        struct place place = {.agency = entry->agency};
+
+        for (; i < problem->count && entry->agency == place.agency; i++, entry++) {
+            if (filter_takes(filter, entry))
+                place.subjects += entry->weight;
+        }
+        size_t at = count;
+        while (at > 0 && ret_places[at - 1].subjects < place.subjects)
+            at--;
+        if (place.subjects == 0 || at == NAMES_MAX)
+            continue;
+        if (count < NAMES_MAX)
+            count++;
+        memmove(&ret_places[at + 1], &ret_places[at],
+                (count - at - 1) * sizeof(*ret_places));
+        ret_places[at] = place;
+    }
+    return count;
+}
+
 /* "Records 6, Aoba 3 and 2 more" */
 static void problem_where(const struct posture_page *page,
                           const struct posture_page_problem *problem,
                           const struct filter *filter, const struct share *share)
 {
-    size_t named = 0, i = 0;
+    struct place places[NAMES_MAX];
+    size_t named = places_find(page, problem, filter, places);
 
-    while (i < problem->count && named < NAMES_MAX) {
-        const struct posture_page_entry *entry =
-            &page->model->entries[problem->first + i];
-        size_t agency = entry->agency;
-        uint64_t n = 0;
-
-        for (; i < problem->count; i++) {
-            const struct posture_page_entry *same =
-                &page->model->entries[problem->first + i];
-
-            if (same->agency != agency)
-                break;
-            if (filter_takes(filter, same))
-                n += same->weight;
-        }
-        if (n == 0)
-            continue;
+    for (size_t i = 0; i < named; i++) {
         posture_page_adds(page, "<span class=\"chip\">");
-        posture_page_text(page, posture_page_agency_name(page, agency));
+        posture_page_text(page, posture_page_agency_name(page, places[i].agency));
         posture_page_adds(page, " <b>");
-        posture_html_count(page->out, n);
+        posture_html_count(page->out, places[i].subjects);
         posture_page_adds(page, "</b></span>");
-        named++;
     }
     if (share->agencies > named) {
         posture_page_adds(page, "<span class=\"chip\">");
@@ -302,6 +321,11 @@ static void problem_card(const struct posture_page *page,
     posture_page_adds(page, "</span></span>");
     if (is_full) {
         posture_page_adds(page, "<span class=\"why\">");
+        if (share->entries > 1 && share->example->args) {
+            posture_page_adds(page, "<small>");
+            posture_page_word(page, POSTURE_TEXT_EXAMPLE);
+            posture_page_adds(page, "</small> ");
+        }
         posture_page_reason(page, share->example);
         posture_page_adds(page, "</span>");
         problem_remedy(page, problem);

@@ -45,6 +45,7 @@ static const struct words texts[POSTURE_TEXT_COUNT] = {
               "registry; evaluation starts with their first report.",
               "登録簿に機関がないか、評価指標がありません。登録簿に機関を追加すると、最初"
               "の報告から評価が始まります。"),
+    [POSTURE_TEXT_EXAMPLE] = WORDS("For example:", "例："),
     [POSTURE_TEXT_EXCEPTIONS] =
         WORDS("Exceptions on record: shown, never counted as a pass",
               "登録済みの例外（表示のみ。達成には数えません）"),

@@ -37,4 +37,6 @@ if(TARGET posture_criteria_web AND BUILD_TESTING AND CMOCKA_FOUND)
     # The server with a file instead of a broker, for tests of pages, metrics and boards; not installed.
     posture_add_executable(nation_serve SOURCES "${PROJECT_SOURCE_DIR}/tests/support/nation_serve.c"
         LIBS posture_criteria_web)
+    posture_add_pytest(criteria_web LABEL integration TIMEOUT 600
+        FILES "${PROJECT_SOURCE_DIR}/tests/integration/test_web.py")
 endif()

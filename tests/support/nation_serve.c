@@ -4,7 +4,7 @@
  * Serves a posture.nation/1 file through the real HTTP server, so that pages, metrics and
  * boards are tested without a broker: nation_serve FILE [--listen A] [--token-file F]
  * [--cert F --key F] [--client-ca F] [--host NAME]
- *                       [--data DIR] [--now]
+ *                       [--data DIR] [--request-limit SECONDS] [--now]
  * Prints "port N" when it listens. SIGHUP reads the file again; SIGTERM or SIGINT end it.
  * --now gives the document the present as its time, and moves every report's time by as
  * much.
@@ -140,6 +140,8 @@ int main(int argc, char **argv)
             settings.tls_client_ca = texts[3] = file_read(value);
         else if (strcmp(argv[i], "--host") == 0)
             host_names[0] = value;
+        else if (strcmp(argv[i], "--request-limit") == 0)
+            settings.request_limit_s = (uint32_t)atoi(value);
         else if (strcmp(argv[i], "--data") == 0)
             data = value;
         else
