@@ -54,6 +54,7 @@ struct posture_http {
     uint32_t max_age_s;
     uint64_t request_limit_ms;
     struct posture_http_source source;
+    json_t *pending; /* published, not yet asked for */
     struct posture_http_cache cache;
     struct client *clients;
     struct posture_http_stats stats;
@@ -176,6 +177,24 @@ static bool request_is_refused(struct posture_http *http,
     return false;
 }
 
+/* A busy centre publishes every second, readers come once a minute: the model is made for
+ * them. One that cannot be made leaves the last one, whose age then shows. */
+static void model_refresh(struct posture_http *http)
+{
+    struct posture_page_model *model = NULL;
+    json_auto_t *nation = POSTURE_TAKE(http->pending);
+
+    if (!nation)
+        return;
+    if (posture_page_model_new(nation, &model, NULL) < 0) {
+        http->stats.failures++;
+        return;
+    }
+    posture_http_cache_clear(&http->cache);
+    posture_page_model_free(http->source.model);
+    http->source.model = model;
+}
+
 static enum MHD_Result request_answer(struct posture_http *http,
                                       struct MHD_Connection *connection, const char *url)
 {
@@ -185,6 +204,7 @@ static enum MHD_Result request_answer(struct posture_http *http,
 
     if (request_is_refused(http, connection, route, &result))
         return result;
+    model_refresh(http);
     if (route == POSTURE_ROUTE_HEALTH)
         return answer_health(http, connection);
     enum posture_lang lang = posture_http_language(
@@ -351,6 +371,7 @@ static struct posture_http *http_free(struct posture_http *http)
 {
     posture_http_cache_clear(&http->cache);
     posture_page_model_free(http->source.model);
+    json_decref(http->pending);
     for (size_t i = 0; http->host_names && http->host_names[i]; i++)
         free(http->host_names[i]);
     free(http->host_names);
@@ -472,12 +493,10 @@ void posture_http_stats_get(const struct posture_http *http,
 int posture_http_publish(struct posture_http *http, json_t *nation,
                          struct posture_error *reterr)
 {
-    struct posture_page_model *model = NULL;
-
-    POSTURE_TRY(posture_page_model_new(nation, &model, reterr));
-    posture_http_cache_clear(&http->cache);
-    posture_page_model_free(http->source.model);
-    http->source.model = model;
+    POSTURE_TRY(posture_page_model_check(nation, reterr));
+    json_incref(nation);
+    json_decref(http->pending);
+    http->pending = nation;
     return 0;
 }
 

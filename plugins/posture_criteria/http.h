@@ -62,13 +62,14 @@ uint16_t posture_http_port(const struct posture_http *http);
 
 /* The new state of the nation; takes its own reference, the document must not change
  * afterwards. Publish at every change and at least once a minute with a new "time": ages
- * are shown by it. On failure the last one stays. POSTURE_E_SCHEMA, POSTURE_E_LIMIT,
- * -ENOMEM. */
+ * are shown by it. Cheap: pages are made of it when someone asks. POSTURE_E_SCHEMA when
+ * the document calls itself something else; then the last one stays. */
 int posture_http_publish(struct posture_http *http, json_t *nation,
                          struct posture_error *reterr);
 
 struct posture_http_stats {
     uint64_t requests, refused;         /* refused: 4xx by rule (token, host, method) */
+    uint64_t failures; /* published documents of which no page could be made */
     uint64_t renders, connections, cut; /* cut: connections ended for being slow */
 };
 void posture_http_stats_get(const struct posture_http *http,

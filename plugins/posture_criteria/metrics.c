@@ -8,6 +8,7 @@
 #include "posture_criteria/not_passing.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -170,18 +171,20 @@ static void label_add(struct writer *w, const char *name, const char *value)
 {
     if (!value || !value[0])
         return;
-    posture_buf_addf(w->out, "%c%s=\"", w->has_label ? ',' : '{', name);
-    for (const char *p = value; *p; p++) {
-        unsigned char c = (unsigned char)*p;
+    posture_buf_addc(w->out, w->has_label ? ',' : '{');
+    posture_buf_adds(w->out, name);
+    posture_buf_adds(w->out, "=\"");
+    while (*value) {
+        size_t plain = strcspn(value, "\\\"\n");
 
-        if (c == '\\' || c == '"')
-            posture_buf_addc(w->out, '\\');
-        if (c == '\n')
-            posture_buf_adds(w->out, "\\n");
-        else if (c < 0x20 || c == 0x7f)
-            posture_buf_addc(w->out, ' ');
-        else
-            posture_buf_addc(w->out, *p);
+        posture_buf_add(w->out, value, plain);
+        value += plain;
+        if (!*value)
+            break;
+        posture_buf_adds(w->out, *value == '\n'  ? "\\n"
+                                 : *value == '"' ? "\\\""
+                                                 : "\\\\");
+        value++;
     }
     posture_buf_addc(w->out, '"');
     w->has_label = true;
@@ -192,7 +195,12 @@ static void sample_end(struct writer *w, double value)
     char number[32];
 
     posture_buf_adds(w->out, w->has_label ? "} " : " ");
-    posture_buf_adds(w->out, posture_double_format(value, number));
+    /* Most values are counts. */
+    if (value >= 0 && value < 1e15 && value == floor(value))
+        snprintf(number, sizeof(number), "%" PRIu64, (uint64_t)value);
+    else
+        posture_double_format(value, number);
+    posture_buf_adds(w->out, number);
     posture_buf_addc(w->out, '\n');
 }
 
@@ -344,24 +352,48 @@ static bool eval_value(const json_t *eval, enum family_id family, double *ret)
     return true;
 }
 
-static void evaluations_write(struct writer *w, const json_t *evaluations,
-                              const json_t *index)
-{
-    size_t i;
-    json_t *eval;
+/* The labels of an evaluation are the same in every family: made once, as a piece of one
+ * buffer. */
+struct row {
+    const json_t *eval;
+    size_t at, len;
+};
 
+static int evaluations_write(struct writer *w, const json_t *evaluations,
+                             const json_t *index)
+{
+    POSTURE_AUTO_BUF struct posture_buf labels = {0};
+    struct writer label_writer = {.out = &labels};
+    size_t i, count = json_array_size(evaluations);
+    json_t *eval;
+    POSTURE_AUTO_FREE char *memory =
+        posture_calloc(count ? count : 1, sizeof(struct row));
+    struct row *rows = (void *)memory;
+
+    if (!rows)
+        return -ENOMEM;
+    json_array_foreach (evaluations, i, eval) {
+        rows[i] = (struct row){.eval = eval, .at = labels.len};
+        label_writer.has_label = false;
+        eval_labels(&label_writer, eval, index);
+        rows[i].len = labels.len - rows[i].at;
+    }
+    POSTURE_TRY(posture_buf_error(&labels));
     for (enum family_id family = FAMILY_ACHIEVED; family <= FAMILY_OLDEST; family++) {
         family_begin(w, family);
-        json_array_foreach (evaluations, i, eval) {
+        for (i = 0; i < count; i++) {
             double value;
 
-            if (!eval_value(eval, family, &value))
+            if (!eval_value(rows[i].eval, family, &value))
                 continue;
             sample_begin(w);
-            eval_labels(w, eval, index);
+            if (rows[i].len)
+                posture_buf_add(w->out, labels.data + rows[i].at, rows[i].len);
+            w->has_label = rows[i].len > 0;
             sample_end(w, value);
         }
     }
+    return 0;
 }
 
 static int not_passing_write(struct writer *w, const json_t *nation)
@@ -445,7 +477,7 @@ int posture_metrics_write(const json_t *nation, enum posture_exposition format,
     info_write(&w, nation);
     agencies_write(&w, agencies);
     criteria_write(&w, json_object_get(json_object_get(nation, "catalogue"), "criteria"));
-    evaluations_write(&w, json_object_get(nation, "evaluations"), index);
+    POSTURE_TRY(evaluations_write(&w, json_object_get(nation, "evaluations"), index));
     POSTURE_TRY(not_passing_write(&w, nation));
     last_reports_write(&w, json_object_get(nation, "last_report"));
     gate_write(&w, nation);

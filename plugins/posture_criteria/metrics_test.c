@@ -43,7 +43,7 @@ static void samples_say_what_the_document_says(void **state)
         {"nation", POSTURE_EXPOSITION_TEXT,
          "\nposture_gate_rejected_total{reason=\"schema\"} 11\n"},
         {"nation", POSTURE_EXPOSITION_TEXT,
-         "\nposture_gate_events_total{event=\"flagged_clock\"} 3\n"},
+         "\nposture_gate_events_total{event=\"clock_ahead\"} 3\n"},
         {"nation", POSTURE_EXPOSITION_TEXT, "\nposture_gate_lag_messages 4\n"},
         {"nation", POSTURE_EXPOSITION_TEXT,
          "\nposture_criterion_target_ratio{scope=\"agency\",agency=\"coast-rail\",area="

@@ -402,8 +402,7 @@ static void gate_fill(struct posture_page_model *model)
     }
 }
 
-int posture_page_model_new(json_t *nation, struct posture_page_model **ret_model,
-                           struct posture_error *reterr)
+int posture_page_model_check(const json_t *nation, struct posture_error *reterr)
 {
     const char *schema = text_or(posture_json_string(nation, "schema"), "");
 
@@ -411,6 +410,13 @@ int posture_page_model_new(json_t *nation, struct posture_page_model **ret_model
         return posture_error_set(reterr, POSTURE_E_SCHEMA,
                                  "not a posture.nation/1 document: schema \"%s\"",
                                  schema);
+    return 0;
+}
+
+int posture_page_model_new(json_t *nation, struct posture_page_model **ret_model,
+                           struct posture_error *reterr)
+{
+    POSTURE_TRY(posture_page_model_check(nation, reterr));
     POSTURE_AUTO(posture_page_model_free)
     struct posture_page_model *model = posture_calloc(1, sizeof(*model));
     if (!model)

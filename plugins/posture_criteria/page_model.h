@@ -121,6 +121,8 @@ struct posture_page_model {
  * when it is not a posture.nation/1 object, POSTURE_E_LIMIT, -ENOMEM. */
 int posture_page_model_new(json_t *nation, struct posture_page_model **ret_model,
                            struct posture_error *reterr);
+/* The first of these: POSTURE_E_SCHEMA by what the document calls itself. */
+int posture_page_model_check(const json_t *nation, struct posture_error *reterr);
 struct posture_page_model *posture_page_model_free(struct posture_page_model *model);
 POSTURE_AUTO_DEFINE(struct posture_page_model *, posture_page_model_free)
 

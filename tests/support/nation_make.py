@@ -268,7 +268,8 @@ def nation(rows, seed=1, list_max=None):
                         "title": {"ja": "CRYPTREC 暗号リスト LS-0001-2022R2",
                                   "en": "CRYPTREC Ciphers List LS-0001-2022R2"}},
             "gate": {"accepted": 48213, "rejected": {"schema": 11, "agency_unknown": 2, "too_large": 1},
-                     "duplicates": 37, "flagged_clock": 3},
+                     "duplicates": 37, "acknowledgements": 5, "clock_ahead": 3,
+                     "sequence_missing": 0, "new_epochs": 14},
             "last_report": reports, "lag": 4}
 
 
