@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -384,6 +385,9 @@ def print_table(model, lang):
 def prometheus_config(base, ipv6, ports):
     text = (TOP / "dashboards" / "prometheus" / "prometheus.yml").read_text()
     text = text.replace("[::1]:9475", listen_address(ipv6, ports["centre"][0]))
+    # Nobody who watches for the first time wants to wait for the operational interval.
+    text = re.sub(r"(scrape_interval|evaluation_interval): *\w+", r"\1: 5s", text)
+    text = re.sub(r"scrape_timeout: *\w+", "scrape_timeout: 4s", text)
     folder = base / "prometheus"
     folder.mkdir()
     (folder / "prometheus.yml").write_text(text)
