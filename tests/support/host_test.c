@@ -206,13 +206,15 @@ static void bad_start_test(void **state)
     }
     fake_collectd_reset();
     module_register();
-    assert_int_equal(fake_collectd_config("WorkerDir \"/nonexistent\"\n"
-                                          "SpoolSocket \"/tmp/posture-no.sock\"\n"),
-                     0);
+    char text[256], path[96];
+    snprintf(path, sizeof(path), "%s/spool.sock", directory);
+    snprintf(text, sizeof(text), "WorkerDir \"/nonexistent\"\nSpoolSocket \"%s\"\n",
+             path);
+    assert_int_equal(fake_collectd_config(text), 0);
     assert_int_equal(fake_collectd_init(), -1);
     line_expect(
         "'/nonexistent/posture-echo': could not execute: No such file or directory");
-    assert_int_equal(access("/tmp/posture-no.sock", F_OK), -1);
+    assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(fake_collectd_shutdown(), 0);
     assert_int_equal(descriptors(), before);
 }
@@ -441,6 +443,45 @@ static void listen_test(void **state)
     line_expect("exists and is not a socket; it is left alone");
     assert_int_equal(fake_collectd_shutdown(), 0);
     assert_int_equal(unlink(path), 0);
+
+    fake_collectd_reset();
+    module_register();
+    assert_int_equal(fake_collectd_config("SpoolSocket \"/tmp/posture-shared.sock\"\n"),
+                     0);
+    assert_int_equal(fake_collectd_init(), -1);
+    line_expect("'/tmp' may be written by others; expected a folder of root's");
+    assert_int_equal(access("/tmp/posture-shared.sock", F_OK), -1);
+    assert_int_equal(fake_collectd_shutdown(), 0);
+}
+
+/* More settings than the socket holds, more values than a second may bring: slower, never
+ * lost. */
+static void many_targets_test(void **state)
+{
+    (void)state;
+    enum { COUNT = 4000, LINE = 120 };
+    char *text = malloc((size_t)COUNT * LINE);
+    assert_non_null(text);
+    size_t used = 0;
+    for (int i = 0; i < COUNT; i++)
+        used += (size_t)snprintf(text + used, LINE,
+                                 "<Target \"echo://a-name-that-takes-room-%d.example\">\n"
+                                 "Interval 60\n</Target>\n",
+                                 i);
+    fake_collectd_reset();
+    module_register();
+    assert_int_equal(config_add("Text \"many\"\n"), 0);
+    assert_int_equal(fake_collectd_config(text), 0);
+    free(text);
+    assert_int_equal(fake_collectd_init(), 0);
+    line_expect("posture_echo: many");
+    for (int i = 0; i < COUNT; i += 333) {
+        char want[80];
+        snprintf(want, sizeof(want), "takes-room-%d.example/gauge-echo.up 1 interval=60",
+                 i);
+        line_expect(want);
+    }
+    host_end();
 }
 
 static void types_test(void **state)
@@ -467,6 +508,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(garbage_test),          cmocka_unit_test(rights_test),
         cmocka_unit_test(open_descriptors_test), cmocka_unit_test(foreign_test),
         cmocka_unit_test(listen_test),           cmocka_unit_test(types_test),
+        cmocka_unit_test(many_targets_test),
     };
     /* Those that wait for pauses and deadlines. */
     const struct CMUnitTest slow_tests[] = {

@@ -39,8 +39,15 @@ static int folder_make(const char *path, struct posture_error *reterr)
             return posture_error_set(reterr, -errno, "'%s': %s", folder, strerror(errno));
         return 0;
     }
-    if (errno != EEXIST)
+    struct stat st;
+    if (errno != EEXIST || stat(folder, &st) < 0)
         return posture_error_set(reterr, -errno, "'%s': %s", folder, strerror(errno));
+    /* Whoever may write it could put a link where the socket gets its mode, or take its
+     * name. */
+    if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & (S_IWGRP | S_IWOTH)))
+        return posture_error_set(
+            reterr, POSTURE_E_DENIED,
+            "'%s' may be written by others; expected a folder of root's", folder);
     return 0;
 }
 
