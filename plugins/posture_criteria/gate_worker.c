@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     COMMIT_MS = 1000,
@@ -380,7 +381,10 @@ int posture_gate_worker_new(struct posture_criteria *criteria,
                             struct posture_gate_worker **ret,
                             struct posture_error *reterr)
 {
-    static const struct posture_consumer_ops ops = {
+    char host[256] = "";
+    (void)gethostname(host, sizeof(host) - 1);
+    const struct posture_consumer_ops ops = {
+        .instance = criteria->settings->instance ? criteria->settings->instance : host,
         .on_message = message_cb,
         .on_assign = assign_cb,
         .on_revoke = revoke_cb,

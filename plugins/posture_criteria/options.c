@@ -20,6 +20,10 @@ static const struct posture_option plugin_options[] = {
              "JSON file."},
     {"Group", POSTURE_OPT_STRING, offsetof(SETTINGS, group), .def = "posture-criteria",
      .help = "Consumer group of the gate; centres that share the work have the same."},
+    {"Instance", POSTURE_OPT_STRING, offsetof(SETTINGS, instance),
+     .help = "Name of this centre within the group, by which it has its partitions back at once "
+             "after a restart; by default the host's name. No two may have the same.",
+     .sample = "centre1"},
     {"EvaluateInterval", POSTURE_OPT_SECONDS, offsetof(SETTINGS, evaluate_interval_ns),
      .min = 0.1, .max = 3600, .def = "5", .unit = "seconds",
      .help = "How long changes are gathered before they are evaluated."},

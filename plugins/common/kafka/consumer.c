@@ -231,6 +231,8 @@ int posture_consumer_new(uv_loop_t *loop, const struct posture_kafka_settings *s
     }
     /* librdkafka wants a group id even where no group is used. */
     rd_kafka_conf_set(conf, "group.id", group ? group : "posture", NULL, 0);
+    if (group && ops->instance)
+        rd_kafka_conf_set(conf, "group.instance.id", ops->instance, NULL, 0);
     rd_kafka_conf_set(conf, "log.queue", "true", NULL, 0);
     snprintf(number, sizeof(number), "%d", STATISTICS_MS);
     rd_kafka_conf_set(conf, "statistics.interval.ms", number, NULL, 0);
