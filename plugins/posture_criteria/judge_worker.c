@@ -9,6 +9,7 @@
 #include "posture_criteria/gate_worker.h"
 #include "posture_criteria/http.h"
 #include "posture_criteria/model.h"
+#include "posture_criteria/publisher.h"
 #include "posture_criteria/rejudge.h"
 
 #include <errno.h>
@@ -16,14 +17,11 @@
 #include <string.h>
 
 enum {
-    SOON_MS = 20,    /* bodies have come: evaluate again */
-    MODEL_S = 30,    /* a page's ages go on even when nothing changes */
-    DIFFERS_S = 600, /* after this without news the other centre is gone */
+    SOON_MS = 20, /* bodies have come: evaluate again */
+    MODEL_S = 30, /* a page's ages go on even when nothing changes */
     SWEEP_S = 3600,
     REPAIRS_MAX = 1000,
 };
-static const char evaluation_type[] = "posture.evaluation.v1";
-static const char centre_source[] = "//centre/posture_criteria";
 
 struct posture_judge_worker {
     struct posture_criteria *criteria;
@@ -34,8 +32,8 @@ struct posture_judge_worker {
     int64_t *positions; /* of the state's partitions */
     bool *is_reached;   /* state's, then the evaluations' partitions: end seen once */
     size_t to_reach;
-    json_t *published; /* key of the evaluations topic: id */
-    int64_t started_ns, differs_until_ns, next_change_ns, model_ns, sweep_ns;
+    struct posture_publisher *publisher;
+    int64_t next_change_ns, model_ns, sweep_ns;
     bool is_publish_due, is_model_due;
     char *repairs[REPAIRS_MAX]; /* keys of which a lower record came after a higher */
     size_t repair_count;
@@ -151,49 +149,6 @@ static void state_message(struct posture_judge_worker *self,
                                  message->offset + 1);
 }
 
-static bool text_is(const json_t *object, const char *name, const char *text)
-{
-    const char *has = posture_json_string(object, name);
-    return has && strcmp(has, text) == 0;
-}
-
-/* What another centre, or this one before its restart, has published. */
-static void evaluation_message(struct posture_judge_worker *self,
-                               const rd_kafka_message_t *message)
-{
-    char key[POSTURE_EVALUATION_KEY_MAX];
-    if (!message->key || message->key_len >= sizeof(key))
-        return;
-    memcpy(key, message->key, message->key_len);
-    key[message->key_len] = '\0';
-    json_auto_t *document = NULL;
-    if (message->payload)
-        (void)posture_json_parse(message->payload, message->len, &document, NULL);
-    const char *id = posture_json_string(document, "id");
-    const char *time_text = posture_json_string(document, "time");
-    if (!id || !time_text) {
-        (void)json_object_del(self->published, key);
-        return;
-    }
-    if (json_object_set_new(self->published, key, json_string(id)) < 0)
-        return; /* then it is published once more than needed */
-    bool is_ours =
-        text_is(document, "registry_digest", self->context.registry->digest) &&
-        text_is(document, "catalogue_digest", self->context.catalogue->digest) &&
-        text_is(json_object_get(document, "profile"), "digest",
-                self->context.profile_digest);
-    int64_t time_ns;
-    if (is_ours || posture_time_parse(time_text, strlen(time_text), &time_ns) < 0 ||
-        time_ns <= self->started_ns)
-        return;
-    if (!posture_judge_worker_differs(self))
-        posture_worker_log(
-            self->criteria->worker, POSTURE_LOG_ERROR,
-            "evaluations: another centre evaluates by another registry, catalogue "
-            "or profile; areas and the nation are not published until they agree");
-    self->differs_until_ns = posture_now_ns() + DIFFERS_S * POSTURE_NS_PER_S;
-}
-
 static void message_cb(void *data, const rd_kafka_message_t *message)
 {
     struct posture_judge_worker *self = data;
@@ -203,7 +158,7 @@ static void message_cb(void *data, const rd_kafka_message_t *message)
         if (message->partition < self->criteria->topics.partitions)
             state_message(self, message);
     } else {
-        evaluation_message(self, message);
+        posture_publisher_said(self->publisher, message);
     }
 }
 
@@ -374,71 +329,6 @@ static void retired_sweep(struct posture_judge_worker *self, int64_t now_ns)
     }
 }
 
-static bool is_ours(const struct posture_judge_worker *self,
-                    const struct posture_scope *scope)
-{
-    bool is_agency = strcmp(scope->type, "agency") == 0;
-    int32_t partition = is_agency ? posture_partition(scope->id, strlen(scope->id),
-                                                      self->criteria->topics.partitions)
-                                  : 0;
-    if (!is_agency && posture_judge_worker_differs(self))
-        return false;
-    return posture_gate_worker_owns(self->criteria->gate, partition);
-}
-
-static int publish_one(struct posture_judge_worker *self, const char *key,
-                       const json_t *document)
-{
-    size_t len = 0;
-    POSTURE_AUTO_FREE char *bytes = posture_json_compact(document, &len);
-    const char *id = posture_json_string(document, "id");
-    if (!bytes)
-        return -ENOMEM;
-    struct posture_outbox_entry entry = {
-        .purpose = POSTURE_OUTBOX_EVALUATION,
-        .topic = self->criteria->evaluations,
-        .input = {.partition = -1},
-        .message = {.ce_type = evaluation_type,
-                    .ce_source = centre_source,
-                    .ce_id = id,
-                    .ce_time_ns = posture_now_ns(),
-                    .epoch = self->criteria->epoch,
-                    .sequence = ++self->criteria->sequence,
-                    .key = key,
-                    .key_len = strlen(key),
-                    .value = bytes,
-                    .value_len = len},
-    };
-    POSTURE_TRY(posture_outbox_add_take(self->criteria->outbox, &entry));
-    self->counters.evaluations++;
-    return json_object_set_new(self->published, key, json_string(id)) < 0 ? -ENOMEM : 0;
-}
-
-static int publish_all(struct posture_judge_worker *self)
-{
-    json_auto_t *documents = posture_evaluator_documents(self->evaluator);
-    size_t index;
-    json_t *document;
-    if (!documents)
-        return -ENOMEM;
-    json_array_foreach (documents, index, document) {
-        char key[POSTURE_EVALUATION_KEY_MAX];
-        const json_t *json = json_object_get(document, "scope");
-        const struct posture_scope scope = {.type = posture_json_string(json, "type"),
-                                            .id = posture_json_string(json, "id")};
-        (void)snprintf(key, sizeof(key), "%s:%s|%s|%s", scope.type, scope.id,
-                       posture_json_string(document, "criterion"),
-                       posture_json_string(document, "period"));
-        const char *published = posture_json_string(self->published, key);
-        if ((published && strcmp(published, posture_json_string(document, "id")) == 0) ||
-            !is_ours(self, &scope))
-            continue;
-        POSTURE_TRY(publish_one(self, key, document));
-    }
-    posture_outbox_pump(self->criteria->outbox);
-    return 0;
-}
-
 static void model_publish(struct posture_judge_worker *self, int64_t now_ns)
 {
     const struct posture_model_input input = {
@@ -475,13 +365,17 @@ static void tick_cb(uv_timer_t *timer)
     int r = posture_evaluator_run(self->evaluator, now_ns, &own);
     posture_fetcher_go(self->fetcher);
     if (r == 0 && self->is_publish_due)
-        r = publish_all(self);
+        r = posture_publisher_run(self->publisher, self->evaluator);
     if (r < 0) {
         posture_criteria_fail(self->criteria, "judge", r);
         return;
     }
     self->is_publish_due = false;
-    if (self->is_model_due || now_ns - self->model_ns >= MODEL_S * POSTURE_NS_PER_S) {
+    /* Right after a start reasons are still being fetched: no page is better than half a
+     * page. */
+    bool is_old = now_ns - self->model_ns >= MODEL_S * POSTURE_NS_PER_S;
+    if (is_old ||
+        (self->is_model_due && !posture_evaluator_is_waiting(self->evaluator))) {
         model_publish(self, now_ns);
         self->model_ns = now_ns;
         self->is_model_due = false;
@@ -515,9 +409,8 @@ int posture_judge_worker_new(struct posture_criteria *criteria,
         return -ENOMEM;
     *ret = self; /* the caller frees it with everything */
     self->criteria = criteria;
-    self->published = json_object();
     self->next_change_ns = INT64_MAX;
-    self->started_ns = self->sweep_ns = posture_now_ns();
+    self->sweep_ns = self->model_ns = posture_now_ns();
     self->context = (struct posture_evaluation_context){
         .registry = criteria->registry,
         .catalogue = criteria->catalogue,
@@ -525,8 +418,7 @@ int posture_judge_worker_new(struct posture_criteria *criteria,
         .profile_id = posture_profile_id(criteria->profile),
         .profile_digest = posture_profile_digest(criteria->profile),
     };
-    if (!self->published)
-        return -ENOMEM;
+    POSTURE_TRY(posture_publisher_new(criteria, &self->context, &self->publisher));
     POSTURE_TRY(posture_evaluator_new(&self->context, &self->evaluator));
     POSTURE_TRY(posture_consumer_new(criteria->loop, kafka, &criteria->secrets, NULL,
                                      &tail_ops, self, &self->consumer, reterr));
@@ -580,8 +472,9 @@ void posture_judge_worker_owner_changed(struct posture_judge_worker *self)
 }
 
 const struct posture_judge_counters *
-posture_judge_worker_counters(const struct posture_judge_worker *self)
+posture_judge_worker_counters(struct posture_judge_worker *self)
 {
+    self->counters.evaluations = posture_publisher_published(self->publisher);
     return &self->counters;
 }
 
@@ -592,7 +485,7 @@ bool posture_judge_worker_is_caught_up(const struct posture_judge_worker *self)
 
 bool posture_judge_worker_differs(const struct posture_judge_worker *self)
 {
-    return posture_now_ns() < self->differs_until_ns;
+    return posture_publisher_differs(self->publisher);
 }
 
 void posture_judge_worker_close(struct posture_judge_worker *self)
@@ -610,7 +503,7 @@ struct posture_judge_worker *posture_judge_worker_free(struct posture_judge_work
     for (size_t i = 0; i < self->repair_count; i++)
         free(self->repairs[i]);
     posture_evaluator_free(self->evaluator);
-    json_decref(self->published);
+    posture_publisher_free(self->publisher);
     free(self->positions);
     free(self->is_reached);
     free(self);

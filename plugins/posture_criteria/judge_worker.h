@@ -32,7 +32,7 @@ rd_kafka_t *posture_judge_worker_handle(struct posture_judge_worker *judge);
 /* What is ours to publish has changed. */
 void posture_judge_worker_owner_changed(struct posture_judge_worker *judge);
 const struct posture_judge_counters *
-posture_judge_worker_counters(const struct posture_judge_worker *judge);
+posture_judge_worker_counters(struct posture_judge_worker *judge);
 bool posture_judge_worker_is_caught_up(const struct posture_judge_worker *judge);
 /* Another centre evaluates by another registry, catalogue or profile. */
 bool posture_judge_worker_differs(const struct posture_judge_worker *judge);

@@ -20,7 +20,6 @@ enum {
     CHECK_TIMEOUT_MS = 5000,
     CHECK_PAUSE_FIRST_MS = 500,
     CHECK_PAUSE_LAST_MS = 30000,
-    STATS_MS = 10000,
     LINGER_MS = 1500, /* for what is on its way when the worker stops */
 };
 
@@ -362,7 +361,9 @@ static int start(struct posture_worker *worker, struct posture_error *reterr)
     criteria->check_timer.timer_cb = check_cb;
     criteria->check_pause_ms = CHECK_PAUSE_FIRST_MS;
     uv_timer_start(&criteria->check_timer, check_cb, 0, 0);
-    uv_timer_start(&criteria->stats_timer, stats_cb, STATS_MS, STATS_MS);
+    uint64_t interval_ms =
+        (uint64_t)(criteria->settings->common.interval_ns / POSTURE_NS_PER_MS);
+    uv_timer_start(&criteria->stats_timer, stats_cb, interval_ms, interval_ms);
     return 0;
 }
 

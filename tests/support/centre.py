@@ -141,9 +141,11 @@ class Centre:
                         "EvaluateInterval": "0.5", "Listen": f"127.0.0.1:{self.port}", **options}
         self.wrapper = list(wrapper)
         self.process = None
+        self.is_expected_to_end = False
         self.logs, self.stats = [], {}
 
     def start(self):
+        self.is_expected_to_end = False
         self.logs, self.stats = [], {}
         self.ready, self.refused = threading.Event(), None
         ours, theirs = socket.socketpair()
@@ -212,12 +214,14 @@ class Centre:
 
     def stop(self, timeout=10):
         """The host's way: end of file."""
+        self.is_expected_to_end = True
         self.host.shutdown(socket.SHUT_WR)
         status = self.process.wait(timeout)
         self.host.close()
         return status
 
     def kill(self):
+        self.is_expected_to_end = True
         self.process.kill()
         self.process.wait()
         self.host.close()
