@@ -202,6 +202,9 @@ static void refuse_test(void **state)
         {"near name", "StartRat 5",
          "<Plugin posture_demo>: unknown option \"StartRat\"; "
          "did you mean \"StartRate\"?"},
+        {"longer name", "MaxBytesOfAll 5",
+         "<Plugin posture_demo>: unknown option \"MaxBytesOfAll\"; did you mean "
+         "\"MaxBytes\"?"},
         {"far name", "<Owner\nZzz 5",
          "<Plugin posture_demo> <Owner>: unknown option \"Zzz\"; allowed: TimeoutMs"},
         {"near block", "<Endpont tls://a",

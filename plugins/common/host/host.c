@@ -151,6 +151,8 @@ static int host_config(oconfig_item_t *ci)
 static int host_read(void)
 {
     const struct host_counters *counters = &the_host->counters;
+    if (!the_host->has_thread)
+        return 0; /* no block */
     posture_host_stat(the_host, "derive", "worker_restarts",
                       (double)atomic_load(&counters->restarts));
     posture_host_stat(the_host, "derive", "worker_refused_lines",
@@ -176,9 +178,6 @@ static int host_init(void)
         host_stop(host);
         return -1;
     }
-    /* Here, so that a plugin without a block has nothing to be read. */
-    if (plugin_register_read(host->name, host_read) != 0)
-        WARNING("%s: no counters: collectd did not take the read callback", host->name);
     return 0;
 }
 
@@ -205,10 +204,12 @@ void posture_host_register(const struct posture_host_plugin *plugin)
     the_host = host;
     if (plugin_register_complex_config(host->name, host_config) != 0 ||
         plugin_register_init(host->name, host_init) != 0 ||
+        plugin_register_read(host->name, host_read) != 0 ||
         plugin_register_shutdown(host->name, host_shutdown) != 0) {
         ERROR("%s: collectd did not take the callbacks", host->name);
         plugin_unregister_complex_config(host->name);
         plugin_unregister_init(host->name);
+        plugin_unregister_read(host->name);
         plugin_unregister_shutdown(host->name);
         the_host = host_free(host);
     }

@@ -214,6 +214,13 @@ int plugin_unregister_init(const char *name)
     return 0;
 }
 
+int plugin_unregister_read(const char *name)
+{
+    (void)name;
+    read_cb = NULL;
+    return 0;
+}
+
 int plugin_unregister_shutdown(const char *name)
 {
     (void)name;
