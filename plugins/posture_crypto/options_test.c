@@ -70,7 +70,7 @@ static const struct option_case cases[] = {
     {"no day", "Endpoint", "tls://a.jp", "EndOfLife", "soon", "expected a day such as"},
     {"odd server name", "Endpoint", "tls://a.jp", "ServerName", "a b",
      "expected a host name"},
-    {"empty argument", "Endpoint", "", NULL, NULL, "expected an endpoint"},
+    {"empty argument", "Endpoint", "", NULL, NULL, "needs an argument"},
     {"unknown option", "Endpoint", "tls://a.jp", "Port", "443", "Port"},
     {"timeout", NULL, NULL, "TimeoutMs", "99", "TimeoutMs"},
     {"deadline before timeout", NULL, NULL, "DeadlineMs", "1000", "at least TimeoutMs"},

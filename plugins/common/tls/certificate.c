@@ -83,16 +83,15 @@ int posture_tls_trust_load(const char *store, struct posture_tls_trust **ret,
     return 0;
 }
 
-/* Text from OpenSSL as a JSON string of well-formed UTF-8; what is not becomes \xHH. */
-static json_t *text_json(const char *bytes, size_t len)
+/* Foreign text as a JSON string of at most max bytes; what is not well-formed becomes \xHH. */
+static json_t *text_json(const char *bytes, size_t len, size_t max)
 {
-    if (len > POSTURE_TLS_NAME_TEXT_MAX)
-        len = POSTURE_TLS_NAME_TEXT_MAX;
-    if (len > 0 && posture_utf8_valid(bytes, posture_utf8_cut(bytes, len)) &&
-        !memchr(bytes, '\0', len))
-        return json_stringn(bytes, posture_utf8_cut(bytes, len));
-    char safe[4 * POSTURE_TLS_NAME_TEXT_MAX + 1];
-    return json_string(posture_escape(bytes, len, safe, sizeof(safe)));
+    if (len > max)
+        len = posture_utf8_cut(bytes, max);
+    if (posture_utf8_valid(bytes, len) && !memchr(bytes, '\0', len))
+        return json_stringn(bytes, len);
+    char safe[POSTURE_TLS_NAME_TEXT_MAX + 1];
+    return json_string(posture_escape(bytes, len, safe, max + 1));
 }
 
 static json_t *name_json(const X509_NAME *name)
@@ -104,7 +103,7 @@ static json_t *name_json(const X509_NAME *name)
     X509_NAME_print_ex(bio, name, 0,
                        XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
     long len = BIO_get_mem_data(bio, &bytes);
-    json_t *text = text_json(bytes, len > 0 ? (size_t)len : 0);
+    json_t *text = text_json(bytes, len > 0 ? (size_t)len : 0, POSTURE_TLS_NAME_TEXT_MAX);
     BIO_free(bio);
     return text;
 }
@@ -114,8 +113,10 @@ static json_t *serial_json(const X509 *cert)
     const ASN1_INTEGER *serial = X509_get0_serialNumber(cert);
     int len = ASN1_STRING_length(serial);
     char hex[2 * 64 + 2];
-    if (len < 0 || len > 64)
+    if (len > 64)
         len = 64;
+    if (len <= 0)
+        return json_string("00");
     posture_hex(ASN1_STRING_get0_data(serial), (size_t)len, hex);
     return json_string(hex);
 }
@@ -300,8 +301,8 @@ static json_t *sans_json(X509 *cert, size_t *budget)
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         size_t cost =
             name->type == GEN_DNS ? (size_t)ASN1_STRING_length(name->d.dNSName) + 4 : 44;
-        if (json_array_size(dns) + json_array_size(ip) >= POSTURE_TLS_SANS_MAX ||
-            *budget < cost) {
+        if (json_array_size(dns) >= POSTURE_TLS_SANS_MAX ||
+            json_array_size(ip) >= POSTURE_TLS_SAN_IPS_MAX || *budget < cost) {
             is_cut = true;
             break;
         }
@@ -309,7 +310,8 @@ static json_t *sans_json(X509 *cert, size_t *budget)
         if (name->type == GEN_DNS)
             json_array_append_new(
                 dns, text_json((const char *)ASN1_STRING_get0_data(name->d.dNSName),
-                               (size_t)ASN1_STRING_length(name->d.dNSName)));
+                               (size_t)ASN1_STRING_length(name->d.dNSName),
+                               POSTURE_TLS_SAN_TEXT_MAX));
         else if (name->type == GEN_IPADD)
             json_array_append_new(ip, ip_json(name->d.iPAddress));
     }
@@ -333,7 +335,9 @@ static json_t *certificate_json(X509 *cert, const struct posture_tls_der *der,
     json_object_set_new(object, "issuer", name_json(X509_get_issuer_name(cert)));
     json_object_set_new(object, "sans", sans_json(cert, budget));
     json_object_set_new(object, "serial", serial_json(cert));
-    json_object_set_new(object, "version", json_integer(X509_get_version(cert) + 1));
+    long version = X509_get_version(cert) + 1;
+    if (version >= 1 && version <= 255)
+        json_object_set_new(object, "version", json_integer(version));
     json_object_set_new(object, "key", key_json(cert));
     json_object_set_new(object, "signature", signature_json(cert));
     json_t *before = time_json(X509_get0_notBefore(cert));
@@ -404,7 +408,9 @@ static json_t *verification_json(const struct posture_tls_trust *trust, X509 *le
 {
     json_auto_t *object = json_object();
     json_object_set_new(object, "store", json_string(trust->name));
-    if (trust->store) {
+    if (!trust->store) {
+        json_object_set_new(object, "chain", json_string("unchecked"));
+    } else {
         X509_STORE_CTX *ctx = X509_STORE_CTX_new();
         if (!ctx || X509_STORE_CTX_init(ctx, trust->store, leaf, chain) != 1) {
             X509_STORE_CTX_free(ctx);

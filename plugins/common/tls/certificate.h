@@ -13,7 +13,9 @@
  * chain (reader.h), names kept of one certificate, lengths of texts.
  */
 enum {
-    POSTURE_TLS_SANS_MAX = 1000,
+    POSTURE_TLS_SANS_MAX = 1000, /* DNS names */
+    POSTURE_TLS_SAN_IPS_MAX = 250,
+    POSTURE_TLS_SAN_TEXT_MAX = 253,
     POSTURE_TLS_NAME_TEXT_MAX = 512,
     POSTURE_TLS_CERTIFICATE_COST =
         1024, /* of one certificate in JSON, without its names */

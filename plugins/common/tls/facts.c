@@ -100,7 +100,7 @@ static json_t *incomplete_json(const struct posture_tls_plan *plan, size_t chain
     bool misses_chain = plan->lanes[POSTURE_TLS_LANE_HANDSHAKE].is_incomplete ||
                         (plan->handshake_failed && chain_count == 0);
     if (misses_chain)
-        json_array_append_new(list, json_string("certificates"));
+        json_array_append_new(list, json_string("chains"));
     return list;
 }
 
