@@ -83,7 +83,8 @@ int posture_tls_trust_load(const char *store, struct posture_tls_trust **ret,
     return 0;
 }
 
-/* Foreign text as a JSON string of at most max bytes; what is not well-formed becomes \xHH. */
+/* Foreign text as a JSON string of at most max bytes; what is not well-formed becomes
+ * \xHH. */
 static json_t *text_json(const char *bytes, size_t len, size_t max)
 {
     if (len > max)

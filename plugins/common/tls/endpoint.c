@@ -171,7 +171,7 @@ static void link_hello(struct link *link)
     if (link->suite)
         posture_tls_reader_set_exchange(&link->reader, link->suite->exchange,
                                         link->suite->has_psk_hint);
-    if (link->question.version == POSTURE_TLS_SSL2) {
+    if (flight->version == posture_tls_version_code(POSTURE_TLS_SSL2)) {
         chain_add(link->endpoint, flight->certificates, flight->certificate_count, false,
                   POSTURE_TLS_AUTH_RSA, false);
         link->wants = 0;

@@ -253,7 +253,7 @@ unsigned posture_tls_plan_wants(const struct posture_tls_plan *plan,
 {
     *ret_suite = NULL;
     if (question->version == POSTURE_TLS_SSL2)
-        return POSTURE_TLS_WANT_CHAIN;
+        return 0; /* its one message holds everything */
     if (flight->version >= posture_tls_version_code(POSTURE_TLS_13))
         return 0;
     const struct posture_tls_suite *suite =
@@ -352,6 +352,9 @@ static void ssl2_answered(struct posture_tls_plan *plan,
                           const struct posture_tls_flight *flight)
 {
     struct posture_tls_lane *lane = lane_of(plan, POSTURE_TLS_SSL2);
+    lane_finish(lane);
+    if (flight->version != posture_tls_version_code(POSTURE_TLS_SSL2))
+        return; /* an answer in TLS: what it says belongs to no hello of that lane */
     lane->is_supported = true;
     for (size_t k = 0; k < flight->ssl2_count; k++) {
         for (size_t i = 0; i < plan->tables->suite_count; i++) {
@@ -364,7 +367,6 @@ static void ssl2_answered(struct posture_tls_plan *plan,
         }
     }
     lane->is_incomplete = flight->is_truncated;
-    lane_finish(lane);
 }
 
 /* All offered is used up, or the last refusal came: what is left is whose order counts.
@@ -496,7 +498,8 @@ static void first_refused(struct posture_tls_plan *plan,
         lane_ready(lane, POSTURE_TLS_ASK_FIRST);
         return;
     }
-    if (is_clean && lane->variant != POSTURE_TLS_VARIANT_FULL && id != POSTURE_TLS_13 &&
+    if (is_clean && flight->alert != ALERT_PROTOCOL_VERSION &&
+        lane->variant != POSTURE_TLS_VARIANT_FULL && id != POSTURE_TLS_13 &&
         ++lane->chunk < posture_tls_plan_chunks(plan, id)) {
         lane_ready(lane, POSTURE_TLS_ASK_FIRST);
         return;

@@ -13,6 +13,7 @@ enum {
     RECORD_HEADER = 5,
     RECORD_BODY_MAX = 16384 + 2048, /* RFC 5246, 6.2.3 */
     MESSAGE_HEADER = 4,
+    SERVER_HELLO_MAX = 16 * 1024,
     MESSAGE_HELLO_REQUEST = 0,
     MESSAGE_SERVER_HELLO = 2,
     MESSAGE_CERTIFICATE = 11,
@@ -100,7 +101,7 @@ static int hello_read(struct posture_tls_flight *flight, struct cursor c)
     struct cursor session = cursor_part(&c, 1);
     flight->suite = cursor_number(&c, 2);
     cursor_number(&c, 1); /* compression */
-    if (c.is_bad || session.is_bad || session.left > 32)
+    if (c.is_bad || session.is_bad || session.left > 32 || flight->version >> 8 != 3)
         return POSTURE_E_PROTOCOL;
     flight->is_retry = !memcmp(random, retry_random, sizeof(retry_random));
     if (c.left > 0) {
@@ -229,7 +230,9 @@ static int message_next(struct posture_tls_reader *reader,
     if (reader->handshake.len < MESSAGE_HEADER)
         return 0;
     size_t len = (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
-    if (len > POSTURE_TLS_HANDSHAKE_MAX)
+    size_t max =
+        bytes[0] == MESSAGE_SERVER_HELLO ? SERVER_HELLO_MAX : POSTURE_TLS_HANDSHAKE_MAX;
+    if (len > max)
         return POSTURE_E_LIMIT;
     if (reader->handshake.len < MESSAGE_HEADER + len)
         return 0;
