@@ -102,7 +102,8 @@ static json_t *shortfall_json(const struct posture_criterion *criterion,
             object, "args",
             json_pack("{s:I}", "missing", (json_int_t)shortfall->missing)) < 0)
         return NULL;
-    if (shortfall->is_excepted && json_object_set_new(object, "excepted", json_true()) < 0)
+    if (shortfall->is_excepted &&
+        json_object_set_new(object, "excepted", json_true()) < 0)
         return NULL;
     if (shortfall->since_ns > 0 &&
         json_object_set_new(object, "since", time_json(shortfall->since_ns)) < 0)

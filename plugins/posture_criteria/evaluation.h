@@ -41,7 +41,7 @@ struct posture_shortfall {
     struct posture_record *record; /* NULL when missing */
     const char *check;             /* the worst check; NULL when stale or missing */
     enum posture_standing standing;
-    uint32_t missing;              /* the subject is a pattern: how many of it; else 0 */
+    uint32_t missing; /* the subject is a pattern: how many of it; else 0 */
     bool is_excepted;
     int64_t since_ns; /* 0: not known */
 };

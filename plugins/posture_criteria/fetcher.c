@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* Reading on through records that nobody wants is cheaper than asking anew, up to a point. */
+/* Reading on through records that nobody wants is cheaper than asking anew, up to a
+ * point. */
 enum { READ_ON_MAX = 1000 };
 
 struct want {
@@ -44,7 +45,8 @@ static void position_set(struct posture_fetcher *self)
 {
     const struct want *want = &self->batch[self->batch_at];
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, self->topic, want->partition)->offset = want->offset;
+    rd_kafka_topic_partition_list_add(list, self->topic, want->partition)->offset =
+        want->offset;
     (void)posture_consumer_assign(self->consumer, list, NULL);
     rd_kafka_topic_partition_list_destroy(list);
 }

@@ -6,8 +6,9 @@
 #include "common/kafka/consumer.h"
 
 /*
- * Fetches single records of the state topic by partition and offset, in order of offset, on a consumer of its
- * own. What compaction has removed meanwhile is silently not there: its successor comes by the tail.
+ * Fetches single records of the state topic by partition and offset, in order of offset,
+ * on a consumer of its own. What compaction has removed meanwhile is silently not there:
+ * its successor comes by the tail.
  */
 struct posture_fetcher;
 
@@ -21,10 +22,12 @@ int posture_fetcher_new(uv_loop_t *loop, const struct posture_kafka_settings *se
                         const struct posture_fetcher_ops *ops, void *data,
                         struct posture_fetcher **ret, struct posture_error *reterr);
 /* -ENOMEM. The same offset twice is fetched once. */
-int posture_fetcher_want(struct posture_fetcher *fetcher, int32_t partition, int64_t offset);
+int posture_fetcher_want(struct posture_fetcher *fetcher, int32_t partition,
+                         int64_t offset);
 /* Starts on what is wanted, if it is not at work already. */
 void posture_fetcher_go(struct posture_fetcher *fetcher);
 size_t posture_fetcher_waiting(const struct posture_fetcher *fetcher);
-void posture_fetcher_close(struct posture_fetcher *fetcher, void (*on_closed)(void *data));
+void posture_fetcher_close(struct posture_fetcher *fetcher,
+                           void (*on_closed)(void *data));
 
 #endif

@@ -15,8 +15,8 @@ struct posture_model_input {
     int64_t now_ns;
 };
 
-/* The posture.nation/1 document (schemas/nation.v1.schema.json). Documents in it are shared, and never
- * change. New reference, NULL when memory is out. */
+/* The posture.nation/1 document (schemas/nation.v1.schema.json). Documents in it are
+ * shared, and never change. New reference, NULL when memory is out. */
 json_t *posture_model_build(const struct posture_model_input *input);
 
 #endif

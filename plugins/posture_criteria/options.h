@@ -14,7 +14,7 @@ struct posture_criteria_settings {
     const char *profile;
     const char *group;
     const char *instance; /* NULL: the host's name */
-    const char *listen; /* "none": no pages */
+    const char *listen;   /* "none": no pages */
     struct posture_option_file listen_cert;
     struct posture_option_file listen_key;
     struct posture_option_file listen_client_ca;

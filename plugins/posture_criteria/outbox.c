@@ -23,9 +23,9 @@ struct posture_outbox {
     void (*on_closed)(void *data);
     bool is_closing;
     struct slot **ring;
-    uint64_t cap; /* a power of two */
+    uint64_t cap;              /* a power of two */
     uint64_t head, next, tail; /* ids: first kept, first not sent, first free */
-    size_t waiting_bytes; /* of next to tail */
+    size_t waiting_bytes;      /* of next to tail */
 };
 
 static struct slot **slot_at(const struct posture_outbox *self, uint64_t id)
@@ -63,7 +63,8 @@ static int slot_send(struct posture_outbox *self, const struct slot *slot, uint6
 {
     const struct posture_outbox_entry *entry = &slot->entry;
     if (!entry->headers)
-        return posture_producer_send(self->producer, entry->topic, &entry->message, (int64_t)id);
+        return posture_producer_send(self->producer, entry->topic, &entry->message,
+                                     (int64_t)id);
     rd_kafka_headers_t *headers = rd_kafka_headers_copy(entry->headers);
     if (!headers)
         return -ENOMEM;
@@ -146,8 +147,8 @@ int posture_outbox_new(uv_loop_t *loop, const struct posture_kafka_settings *set
     self->ring = posture_calloc(self->cap, sizeof(*self->ring));
     self->ops = *ops;
     self->data = data;
-    int r = self->ring ? posture_producer_new(loop, settings, secrets, &producer_ops, self, NULL,
-                                              &self->producer, reterr)
+    int r = self->ring ? posture_producer_new(loop, settings, secrets, &producer_ops,
+                                              self, NULL, &self->producer, reterr)
                        : -ENOMEM;
     if (r < 0) {
         free(self->ring);
@@ -216,7 +217,8 @@ static struct slot *slot_new(const struct posture_outbox_entry *entry)
     return slot;
 }
 
-int posture_outbox_add_take(struct posture_outbox *self, struct posture_outbox_entry *entry)
+int posture_outbox_add_take(struct posture_outbox *self,
+                            struct posture_outbox_entry *entry)
 {
     struct slot *slot = NULL;
     if (self->tail - self->head < self->cap || ring_grow(self) == 0)
@@ -236,7 +238,8 @@ int posture_outbox_add_take(struct posture_outbox *self, struct posture_outbox_e
 
 bool posture_outbox_is_full(const struct posture_outbox *self)
 {
-    return self->tail - self->next > WAITING_MAX || self->waiting_bytes > WAITING_BYTES_MAX;
+    return self->tail - self->next > WAITING_MAX ||
+           self->waiting_bytes > WAITING_BYTES_MAX;
 }
 
 bool posture_outbox_is_low(const struct posture_outbox *self)
@@ -245,8 +248,8 @@ bool posture_outbox_is_low(const struct posture_outbox *self)
            self->waiting_bytes < WAITING_BYTES_MAX / 4;
 }
 
-void posture_outbox_stats(const struct posture_outbox *self, struct posture_producer_stats *ret,
-                          uint64_t *ret_waiting)
+void posture_outbox_stats(const struct posture_outbox *self,
+                          struct posture_producer_stats *ret, uint64_t *ret_waiting)
 {
     posture_producer_stats(self->producer, ret);
     *ret_waiting = self->tail - self->head;

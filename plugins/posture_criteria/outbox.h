@@ -6,10 +6,10 @@
 #include "common/kafka/producer.h"
 
 /*
- * What the centre writes, in order, each entry kept until its delivery report: the gate's state and
- * rejected messages, with the place in the input that each stands for, and the judge's evaluations. An
- * entry leaves at the head, when it and all before it are done: then, and not before, its input may be
- * committed.
+ * What the centre writes, in order, each entry kept until its delivery report: the gate's
+ * state and rejected messages, with the place in the input that each stands for, and the
+ * judge's evaluations. An entry leaves at the head, when it and all before it are done:
+ * then, and not before, its input may be committed.
  */
 struct posture_outbox;
 
@@ -41,8 +41,10 @@ struct posture_outbox_entry {
 
 struct posture_outbox_ops {
     void (*on_left)(void *data, const struct posture_outbox_entry *entry);
-    /* The broker can never take it. It counts as done when this returns; another entry may be added for it. */
-    void (*on_refused)(void *data, const struct posture_outbox_entry *entry, const char *reason);
+    /* The broker can never take it. It counts as done when this returns; another entry
+     * may be added for it. */
+    void (*on_refused)(void *data, const struct posture_outbox_entry *entry,
+                       const char *reason);
     void (*on_turn)(void *data); /* there may be room again */
     void (*on_log)(void *data, enum posture_producer_level level, const char *text);
 };
@@ -52,15 +54,17 @@ int posture_outbox_new(uv_loop_t *loop, const struct posture_kafka_settings *set
                        const struct posture_outbox_ops *ops, void *data,
                        struct posture_outbox **ret, struct posture_error *reterr);
 /* Copies the entry and takes its headers (also on failure). -ENOMEM. */
-int posture_outbox_add_take(struct posture_outbox *outbox, struct posture_outbox_entry *entry);
+int posture_outbox_add_take(struct posture_outbox *outbox,
+                            struct posture_outbox_entry *entry);
 /* Sends what there is room for. */
 void posture_outbox_pump(struct posture_outbox *outbox);
 /* More is waiting than is wise to read on; true again below half of it. */
 bool posture_outbox_is_full(const struct posture_outbox *outbox);
 bool posture_outbox_is_low(const struct posture_outbox *outbox);
-void posture_outbox_stats(const struct posture_outbox *outbox, struct posture_producer_stats *ret,
-                          uint64_t *ret_waiting);
-/* Ends the producer (up to linger_ms for what is on its way), forgets what is left, calls on_closed, frees itself. */
+void posture_outbox_stats(const struct posture_outbox *outbox,
+                          struct posture_producer_stats *ret, uint64_t *ret_waiting);
+/* Ends the producer (up to linger_ms for what is on its way), forgets what is left, calls
+ * on_closed, frees itself. */
 void posture_outbox_close(struct posture_outbox *outbox, uint64_t linger_ms,
                           void (*on_closed)(void *data));
 

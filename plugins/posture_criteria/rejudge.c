@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-bool posture_rejudge_is_needed(const struct posture_rejudge_context *context, const char *kind,
-                               const struct posture_judgement *verdict)
+bool posture_rejudge_is_needed(const struct posture_rejudge_context *context,
+                               const char *kind, const struct posture_judgement *verdict)
 {
     if (verdict->flags & POSTURE_JUDGEMENT_RETIRED || strcmp(kind, "reporter") == 0)
         return false; /* nothing in it is judged */
@@ -38,9 +38,9 @@ int posture_rejudge(const struct posture_rejudge_context *context, const char *k
                     const struct posture_message *message, struct posture_judgement *ret,
                     bool *ret_is_rejudged)
 {
-    bool has_header = message->verdict && posture_judgement_decode(message->verdict,
-                                                                   message->verdict_len, kind,
-                                                                   ret) == 0;
+    bool has_header =
+        message->verdict &&
+        posture_judgement_decode(message->verdict, message->verdict_len, kind, ret) == 0;
     if (ret_is_rejudged)
         *ret_is_rejudged = false;
     if (has_header && !posture_rejudge_is_needed(context, kind, ret))
@@ -56,13 +56,15 @@ int posture_rejudge(const struct posture_rejudge_context *context, const char *k
     struct posture_judgement previous = *ret;
     bool is_same_profile =
         strcmp(previous.profile, posture_profile_digest(context->profile)) == 0;
-    /* By the same profile nothing changes before next_change; by another all is open from the start. */
+    /* By the same profile nothing changes before next_change; by another all is open from
+     * the start. */
     int64_t first_ns = is_same_profile && !(previous.flags & POSTURE_JUDGEMENT_BODY)
                            ? previous.next_change_ns
                            : previous.time_ns;
     ret->flags &= ~(unsigned)POSTURE_JUDGEMENT_BODY;
     r = posture_gate_verdict(context->profile, context->sets, body,
-                             has_header ? &previous : NULL, first_ns, context->now_ns, ret, NULL);
+                             has_header ? &previous : NULL, first_ns, context->now_ns,
+                             ret, NULL);
     if (r == POSTURE_E_MISSING) {
         *ret = previous; /* of a kind that this centre has no checks for */
         return 0;

@@ -22,44 +22,50 @@ static int partitions_of(const struct rd_kafka_metadata *metadata, const char *n
             continue;
         if (topic->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
             return posture_error_set(reterr, POSTURE_E_DENIED,
-                                     "topic %s: the broker does not let this user see it", name);
+                                     "topic %s: the broker does not let this user see it",
+                                     name);
         if (topic->err)
             break;
         *ret = topic->partition_cnt;
         return 0;
     }
-    return posture_error_set(reterr, POSTURE_E_MISSING,
-                             "topic %s does not exist: create it (contrib/kafka/topics.conf)",
-                             name);
+    return posture_error_set(
+        reterr, POSTURE_E_MISSING,
+        "topic %s does not exist: create it (contrib/kafka/topics.conf)", name);
 }
 
-static int counts_read(rd_kafka_t *rk, const struct posture_topic_names *names, int timeout_ms,
-                       struct posture_topic_counts *ret, struct posture_error *reterr)
+static int counts_read(rd_kafka_t *rk, const struct posture_topic_names *names,
+                       int timeout_ms, struct posture_topic_counts *ret,
+                       struct posture_error *reterr)
 {
-    __attribute__((cleanup(metadata_auto))) const struct rd_kafka_metadata *metadata = NULL;
+    __attribute__((cleanup(metadata_auto))) const struct rd_kafka_metadata *metadata =
+        NULL;
     int32_t reports, rejected;
     /* All topics: asking for one by name may create it where the broker does that. */
     rd_kafka_resp_err_t err =
         rd_kafka_metadata(rk, /* all_topics = */ 1, NULL, &metadata, timeout_ms);
     if (err)
-        return posture_error_set(reterr, POSTURE_E_DEADLINE, "the brokers do not answer: %s",
-                                 rd_kafka_err2str(err));
+        return posture_error_set(reterr, POSTURE_E_DEADLINE,
+                                 "the brokers do not answer: %s", rd_kafka_err2str(err));
     POSTURE_TRY(partitions_of(metadata, names->reports, &reports, reterr));
     POSTURE_TRY(partitions_of(metadata, names->state, &ret->partitions, reterr));
     POSTURE_TRY(partitions_of(metadata, names->rejected, &rejected, reterr));
     POSTURE_TRY(partitions_of(metadata, names->evaluations, &ret->evaluations, reterr));
     if (reports != ret->partitions)
-        return posture_error_set(reterr, POSTURE_E_DENIED,
-                                 "topic %s has %d partitions, topic %s has %d: expected the same "
-                                 "number, fixed for life",
-                                 names->reports, reports, names->state, ret->partitions);
+        return posture_error_set(
+            reterr, POSTURE_E_DENIED,
+            "topic %s has %d partitions, topic %s has %d: expected the same "
+            "number, fixed for life",
+            names->reports, reports, names->state, ret->partitions);
     return 0;
 }
 
-static const char *config_value(const rd_kafka_ConfigResource_t *resource, const char *name)
+static const char *config_value(const rd_kafka_ConfigResource_t *resource,
+                                const char *name)
 {
     size_t count;
-    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &count);
+    const rd_kafka_ConfigEntry_t **entries =
+        rd_kafka_ConfigResource_configs(resource, &count);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), name) == 0)
             return rd_kafka_ConfigEntry_value(entries[i]);
@@ -67,12 +73,15 @@ static const char *config_value(const rd_kafka_ConfigResource_t *resource, const
     return NULL;
 }
 
-static int configs_check(const rd_kafka_event_t *event, const struct posture_topic_names *names,
+static int configs_check(const rd_kafka_event_t *event,
+                         const struct posture_topic_names *names,
                          struct posture_topic_counts *ret, struct posture_error *reterr)
 {
     size_t count = 0;
-    const rd_kafka_ConfigResource_t **resources = rd_kafka_DescribeConfigs_result_resources(
-        rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)event), &count);
+    const rd_kafka_ConfigResource_t **resources =
+        rd_kafka_DescribeConfigs_result_resources(
+            rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)event),
+            &count);
     for (size_t i = 0; i < count; i++) {
         const char *name = rd_kafka_ConfigResource_name(resources[i]);
         if (rd_kafka_ConfigResource_error(resources[i]))
@@ -90,14 +99,16 @@ static int configs_check(const rd_kafka_event_t *event, const struct posture_top
         if (strcmp(name, names->state) == 0)
             ret->is_state_compacted = policy && strstr(policy, "compact") != NULL;
     }
-    return count == 2 ? 0
-                      : posture_error_set(reterr, POSTURE_E_DENIED,
-                                          "the broker told the settings of %zu topics of 2",
-                                          count);
+    return count == 2
+               ? 0
+               : posture_error_set(reterr, POSTURE_E_DENIED,
+                                   "the broker told the settings of %zu topics of 2",
+                                   count);
 }
 
-static int configs_read(rd_kafka_t *rk, const struct posture_topic_names *names, int timeout_ms,
-                        struct posture_topic_counts *ret, struct posture_error *reterr)
+static int configs_read(rd_kafka_t *rk, const struct posture_topic_names *names,
+                        int timeout_ms, struct posture_topic_counts *ret,
+                        struct posture_error *reterr)
 {
     rd_kafka_ConfigResource_t *resources[] = {
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, names->reports),
@@ -125,8 +136,9 @@ static int configs_read(rd_kafka_t *rk, const struct posture_topic_names *names,
     return r;
 }
 
-int posture_topic_check(rd_kafka_t *rk, const struct posture_topic_names *names, int timeout_ms,
-                        struct posture_topic_counts *ret, struct posture_error *reterr)
+int posture_topic_check(rd_kafka_t *rk, const struct posture_topic_names *names,
+                        int timeout_ms, struct posture_topic_counts *ret,
+                        struct posture_error *reterr)
 {
     struct posture_topic_counts counts = {0};
     POSTURE_TRY(counts_read(rk, names, timeout_ms, &counts, reterr));

@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /*
- * What the topics must be before anything is consumed (DESIGN section 3): they exist; ingest and state
- * have one and the same number of partitions; their timestamps are the broker's. Asks the broker and
- * waits for the answers: to be run on a thread of the pool.
+ * What the topics must be before anything is consumed (DESIGN section 3): they exist;
+ * ingest and state have one and the same number of partitions; their timestamps are the
+ * broker's. Asks the broker and waits for the answers: to be run on a thread of the pool.
  */
 struct posture_topic_names {
     const char *reports;
@@ -24,9 +24,10 @@ struct posture_topic_counts {
     int32_t evaluations;
     int is_state_compacted; /* 0: it works, but grows without end */
 };
-/* POSTURE_E_DEADLINE: no answer; POSTURE_E_MISSING: a topic; POSTURE_E_DENIED: what it must be it is not, or may not
- * be read. The text says what to do. */
-int posture_topic_check(rd_kafka_t *rk, const struct posture_topic_names *names, int timeout_ms,
-                        struct posture_topic_counts *ret, struct posture_error *reterr);
+/* POSTURE_E_DEADLINE: no answer; POSTURE_E_MISSING: a topic; POSTURE_E_DENIED: what it
+ * must be it is not, or may not be read. The text says what to do. */
+int posture_topic_check(rd_kafka_t *rk, const struct posture_topic_names *names,
+                        int timeout_ms, struct posture_topic_counts *ret,
+                        struct posture_error *reterr);
 
 #endif

@@ -15,8 +15,9 @@
 struct posture_consumer;
 
 struct posture_consumer_ops {
-    /* Group only: group.instance.id. A member that comes back under the name that it had takes up its partitions at
-     * once, without a rebalance, even after SIGKILL. NULL: a new member at every start. */
+    /* Group only: group.instance.id. A member that comes back under the name that it had
+     * takes up its partitions at once, without a rebalance, even after SIGKILL. NULL: a
+     * new member at every start. */
     const char *instance;
     /* One message; borrowed, valid during the call. */
     void (*on_message)(void *data, const rd_kafka_message_t *message);
