@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#ifndef POSTURE_PROGRAM_RUN_H
+#define POSTURE_PROGRAM_RUN_H
+
+#include "posture/arguments.h"
+#include "posture/kinds.h"
+#include "posture/ndjson.h"
+
+/*
+ * The installed worker of a kind, started by hand: the same process, user and sandbox as
+ * under collectd, settings in, reports out.
+ */
+struct run_result {
+    bool is_refused; /* the worker did not take its settings: it has said why */
+    int exit_status; /* of the worker; negative: a signal */
+};
+
+/* Measures the subjects (canonical); fn is called with each line of the worker's standard
+ * output. What the worker logs goes to standard error. Blocks until the worker has ended.
+ */
+int run_worker(const struct kind *kind, const struct arguments *arguments,
+               const struct string_list *subjects, ndjson_fn *fn, void *data,
+               struct run_result *ret, struct posture_error *reterr);
+
+#endif
