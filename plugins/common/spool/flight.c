@@ -13,7 +13,8 @@
  * memory until a commit has carried it: a commit that fails takes nothing back that the
  * broker has.
  */
-enum { ANSWERS_MAX = 1 << 20, REASON_MAX = 256 };
+enum { REASON_MAX = 256 };
+static char answer_no_reason[] = "(no memory for the reason)";
 
 void spool_cursor_reset(struct posture_spool *spool)
 {
@@ -61,6 +62,27 @@ static int flight_push(struct spool_flights *flights, struct spool_flight flight
     return 0;
 }
 
+/* A record goes out only when there is room for its answer, so that taking an answer
+ * never fails. */
+static int flight_out(struct posture_spool *spool, int topic, struct spool_flight flight)
+{
+    size_t need = spool->answer_count + 1;
+    for (int i = 0; i < POSTURE_SPOOL_TOPIC_COUNT; i++)
+        need += spool->flights[i].tail - spool->flights[i].head;
+    if (need > spool->answer_cap) {
+        size_t cap = spool->answer_cap > 0 ? spool->answer_cap * 2 : 256;
+        while (cap < need)
+            cap *= 2;
+        struct spool_answer *answers =
+            posture_reallocarray(spool->answers, cap, sizeof(*answers));
+        if (!answers)
+            return -ENOMEM;
+        spool->answers = answers;
+        spool->answer_cap = cap;
+    }
+    return flight_push(&spool->flights[topic], flight);
+}
+
 static int answer_order(const void *a, const void *b)
 {
     int64_t x = ((const struct spool_answer *)a)->id,
@@ -88,20 +110,10 @@ static int answer_add(struct posture_spool *spool, int64_t id, const char *reaso
     struct spool_flight *flight = flight_find(flights, id);
     if (!flight || flight->state != SPOOL_FLIGHT_OUT)
         return -ENOENT;
-    if (spool->answer_count == spool->answer_cap) {
-        size_t cap = spool->answer_cap > 0 ? spool->answer_cap * 2 : 256;
-        if (cap > ANSWERS_MAX)
-            return POSTURE_E_LIMIT;
-        struct spool_answer *answers =
-            posture_reallocarray(spool->answers, cap, sizeof(*answers));
-        if (!answers)
-            return -ENOMEM;
-        spool->answers = answers;
-        spool->answer_cap = cap;
-    }
+    POSTURE_REQUIRE(spool->answer_count < spool->answer_cap); /* flight_out made room */
     char *refused = NULL;
     if (reason && !(refused = posture_strndup(reason, REASON_MAX)))
-        return -ENOMEM;
+        refused = answer_no_reason;
     flight->state = SPOOL_FLIGHT_ANSWERED;
     flights->out--;
     spool->answers[spool->answer_count++] = (struct spool_answer){
@@ -117,6 +129,13 @@ int posture_spool_delivered(struct posture_spool *spool, int64_t id)
 int posture_spool_refused(struct posture_spool *spool, int64_t id, const char *reason)
 {
     return answer_add(spool, id, reason ? reason : "");
+}
+
+static void answer_free(struct spool_answer *answer)
+{
+    if (answer->refused != answer_no_reason)
+        free(answer->refused);
+    answer->refused = NULL;
 }
 
 int spool_answers_apply(struct posture_spool *spool)
@@ -171,7 +190,7 @@ void spool_answers_done(struct posture_spool *spool)
         } else if (flight) {
             flight->state = SPOOL_FLIGHT_GONE;
         }
-        free(answer->refused);
+        answer_free(answer);
     }
     spool->answer_count = 0;
     spool->answers_before_rewind = 0;
@@ -200,7 +219,7 @@ void posture_spool_rewind(struct posture_spool *spool)
 void spool_flights_forget(struct posture_spool *spool)
 {
     for (size_t i = 0; i < spool->answer_count; i++)
-        free(spool->answers[i].refused);
+        answer_free(&spool->answers[i]);
     spool->answer_count = 0;
     posture_spool_rewind(spool);
 }
@@ -322,12 +341,20 @@ static int next_row(struct posture_spool *spool, int topic,
                                   .state = SPOOL_FLIGHT_OUT};
     if (answer_is_waiting(spool, id)) {
         flight.state = SPOOL_FLIGHT_ANSWERED;
-        POSTURE_TRY(flight_push(&spool->flights[topic], flight));
+        int r_waiting = flight_out(spool, topic, flight);
+        if (r_waiting < 0) {
+            spool_cursor_reset(spool);
+            return r_waiting;
+        }
         spool->handed_out[topic] = id;
         return 2;
     }
     if (is_filler) {
-        POSTURE_TRY(next_filler(spool, statement, id, &record.entry));
+        int r_filler = next_filler(spool, statement, id, &record.entry);
+        if (r_filler < 0) {
+            spool_cursor_reset(spool);
+            return r_filler;
+        }
     } else if (sqlite3_column_type(statement, 3) == SQLITE_NULL) {
         POSTURE_TRY(next_is_corrupt(spool, id, plugin, size, "row is missing"));
         return 2;
@@ -342,7 +369,7 @@ static int next_row(struct posture_spool *spool, int topic,
     } else {
         record.entry.plugin = spool->plugins[plugin].name;
     }
-    int r = flight_push(&spool->flights[topic], flight);
+    int r = flight_out(spool, topic, flight);
     if (r < 0) {
         spool_cursor_reset(spool);
         return r;
