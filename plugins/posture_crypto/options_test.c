@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* The sample configuration and the README show the option table, and nothing else. */
+/* What the option table takes and what it refuses, by name. */
 
 #include "posture_crypto/options.h"
 
@@ -10,50 +10,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <string.h>
-
-static char *file_read(const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof(path), "%s/%s", POSTURE_TEST_DIR, name);
-    FILE *file = fopen(path, "rb");
-    if (!file)
-        fail_msg("%s cannot be read", path);
-    char *text = calloc(1, 256 * 1024);
-    assert_non_null(text);
-    size_t len = fread(text, 1, 256 * 1024 - 1, file);
-    assert_true(len > 0);
-    fclose(file);
-    return text;
-}
-
-static void test_sample(void **state)
-{
-    (void)state;
-    struct posture_buf want = {0};
-    assert_int_equal(posture_options_write_sample(&posture_crypto_options, &want), 0);
-    char *conf = file_read("posture_crypto.conf");
-    char *readme = file_read("README.md");
-    assert_string_equal(conf, want.data);
-    if (!strstr(readme, want.data))
-        fail_msg("README.md does not hold posture_crypto.conf as it is");
-    free(conf);
-    free(readme);
-    posture_buf_done(&want);
-}
-
-static void test_readme_table(void **state)
-{
-    (void)state;
-    struct posture_buf want = {0};
-    assert_int_equal(posture_options_write_markdown(&posture_crypto_options, &want), 0);
-    char *readme = file_read("README.md");
-    if (!strstr(readme, want.data))
-        fail_msg("README.md does not hold the option table; it is:\n%s", want.data);
-    free(readme);
-    posture_buf_done(&want);
-}
 
 struct option_case {
     const char *label;
@@ -112,8 +69,6 @@ static void test_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_readme_table),
         cmocka_unit_test(test_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

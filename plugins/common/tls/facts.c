@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 #include "common/tls/endpoint.h"
-#include "common/tls/plan_question.h"
+#include "common/tls/plan_internal.h"
 
 #include <stdio.h>
 

@@ -2,40 +2,22 @@
 /* Copyright The posture authors */
 #include "common/tls/plan.h"
 
-#include "common/tls/plan_question.h"
+#include "common/tls/plan_internal.h"
 
 #include <string.h>
-
-enum {
-    RETRIES_MAX = 1,
-    OPENING_SILENCES_MAX = 3, /* then the server is called silent */
-    ALERT_HANDSHAKE_FAILURE = 40,
-    ALERT_PROTOCOL_VERSION = 70,
-    ALERT_INSUFFICIENT_SECURITY = 71,
-};
 
 /* Tried one after the other until the server says anything in TLS: everything at once,
  * then less and less, then the old protocols. */
 static const struct {
     enum posture_tls_version version;
     enum posture_tls_variant variant;
-} openings[] = {
+} openings[POSTURE_TLS_OPENINGS] = {
     {POSTURE_TLS_13, POSTURE_TLS_VARIANT_FULL},
     {POSTURE_TLS_12, POSTURE_TLS_VARIANT_COMPACT},
     {POSTURE_TLS_10, POSTURE_TLS_VARIANT_BARE},
     {POSTURE_TLS_SSL3, POSTURE_TLS_VARIANT_BARE},
     {POSTURE_TLS_SSL2, POSTURE_TLS_VARIANT_FULL},
 };
-
-static struct posture_tls_lane *lane_of(struct posture_tls_plan *plan, unsigned id)
-{
-    return &plan->lanes[id];
-}
-
-static bool is_version_lane(unsigned id)
-{
-    return id < POSTURE_TLS_VERSION_COUNT;
-}
 
 void posture_tls_plan_init(struct posture_tls_plan *plan,
                            const struct posture_tls_tables *tables,
@@ -75,18 +57,6 @@ static bool old_lanes_done(const struct posture_tls_plan *plan)
             return false;
     }
     return true;
-}
-
-static void lane_ready(struct posture_tls_lane *lane, enum posture_tls_purpose purpose)
-{
-    lane->state = POSTURE_TLS_LANE_READY;
-    lane->purpose = purpose;
-    lane->retries = 0;
-}
-
-static void lane_finish(struct posture_tls_lane *lane)
-{
-    lane->state = POSTURE_TLS_LANE_DONE;
 }
 
 static void version_lane_begin(struct posture_tls_plan *plan, unsigned id)
@@ -176,7 +146,7 @@ static void second_pass_begin(struct posture_tls_plan *plan)
 }
 
 /* Wakes the lanes whose conditions hold now. */
-static void lanes_wake(struct posture_tls_plan *plan)
+void posture_tls_plan_wake(struct posture_tls_plan *plan)
 {
     if (plan->phase != POSTURE_TLS_PHASE_RUNNING)
         return;
@@ -221,7 +191,7 @@ bool posture_tls_plan_next(struct posture_tls_plan *plan,
         lane->state = POSTURE_TLS_LANE_ASKED;
         return true;
     }
-    lanes_wake(plan);
+    posture_tls_plan_wake(plan);
     for (unsigned i = POSTURE_TLS_LANE_COUNT; i-- > 0;) {
         struct posture_tls_lane *lane = lane_of(plan, i);
         if (lane->state != POSTURE_TLS_LANE_READY)
@@ -281,435 +251,6 @@ void posture_tls_plan_captured(struct posture_tls_plan *plan,
     plan->captured |= 1U << authentication;
     if (leaf_group != 0)
         plan->leaf_group = leaf_group;
-}
-
-static void group_add(struct posture_tls_plan *plan, uint16_t code)
-{
-    for (size_t i = 0; i < plan->group_count; i++) {
-        if (plan->groups[i] == code)
-            return;
-    }
-    if (plan->group_count < POSTURE_TLS_GROUPS_MAX)
-        plan->groups[plan->group_count++] = code;
-}
-
-/* Marks a group of the table; -1 when it is none, 0 when it was known, 1 when it is new.
- */
-static int group_mark(const struct posture_tls_plan *plan, uint8_t *gone, uint16_t code)
-{
-    for (size_t i = 0; i < plan->tables->group_count; i++) {
-        if (plan->tables->groups[i].code != code)
-            continue;
-        if (gone[i])
-            return 0;
-        gone[i] = 1;
-        return 1;
-    }
-    return -1;
-}
-
-static void flight_groups(struct posture_tls_plan *plan,
-                          const struct posture_tls_flight *flight)
-{
-    if (flight->dhe_bits > 0 &&
-        (plan->dhe_bits == 0 || flight->dhe_bits < plan->dhe_bits))
-        plan->dhe_bits = flight->dhe_bits;
-    if (!flight->has_group)
-        return;
-    bool is_13 = flight->version >= posture_tls_version_code(POSTURE_TLS_13);
-    group_mark(plan, is_13 ? plan->group13_gone : plan->group12_gone, flight->group);
-    if (is_13 && plan->group13_first == 0)
-        plan->group13_first = flight->group;
-    group_add(plan, flight->group);
-}
-
-/* Takes an accepted suite; false when it was not among those offered. */
-static bool lane_accept(struct posture_tls_plan *plan, unsigned id,
-                        const struct posture_tls_flight *flight)
-{
-    struct posture_tls_lane *lane = lane_of(plan, id);
-    enum posture_tls_protocol protocol = posture_tls_plan_protocol(id);
-    for (size_t i = 0; i < plan->tables->suite_count; i++) {
-        const struct posture_tls_suite *suite = &plan->tables->suites[i];
-        if (suite->code != flight->suite || suite->protocol != protocol || lane->gone[i])
-            continue;
-        lane->gone[i] = 1;
-        lane->found[lane->found_count++] = (uint16_t)i;
-        lane->is_supported = true;
-        if (lane->variant != POSTURE_TLS_VARIANT_FULL) {
-            if (lane->found_count == 1)
-                lane->first_chunk = (uint8_t)lane->chunk;
-            else if (lane->first_chunk != lane->chunk)
-                lane->spans_chunks = true;
-        }
-        flight_groups(plan, flight);
-        return true;
-    }
-    return false;
-}
-
-static void ssl2_answered(struct posture_tls_plan *plan,
-                          const struct posture_tls_flight *flight)
-{
-    struct posture_tls_lane *lane = lane_of(plan, POSTURE_TLS_SSL2);
-    lane_finish(lane);
-    if (flight->version != posture_tls_version_code(POSTURE_TLS_SSL2))
-        return; /* an answer in TLS: what it says belongs to no hello of that lane */
-    lane->is_supported = true;
-    for (size_t k = 0; k < flight->ssl2_count; k++) {
-        for (size_t i = 0; i < plan->tables->suite_count; i++) {
-            const struct posture_tls_suite *suite = &plan->tables->suites[i];
-            if (suite->protocol == POSTURE_TLS_PROTOCOL_SSL2 &&
-                suite->code == flight->ssl2_suites[k] && !lane->gone[i]) {
-                lane->gone[i] = 1;
-                lane->found[lane->found_count++] = (uint16_t)i;
-            }
-        }
-    }
-    lane->is_incomplete = flight->is_truncated;
-}
-
-/* All offered is used up, or the last refusal came: what is left is whose order counts.
- */
-static void lane_close(struct posture_tls_lane *lane)
-{
-    if (lane->found_count >= 2)
-        lane_ready(lane, POSTURE_TLS_ASK_ORDER);
-    else if (lane->needs_confirm && lane->found_count == 1)
-        lane_ready(lane, POSTURE_TLS_ASK_CONFIRM);
-    else
-        lane_finish(lane);
-}
-
-static void lane_continue(struct posture_tls_plan *plan, unsigned id)
-{
-    struct posture_tls_lane *lane = lane_of(plan, id);
-    while (!posture_tls_plan_has_offer(plan, id)) {
-        if (lane->variant == POSTURE_TLS_VARIANT_FULL ||
-            ++lane->chunk >= posture_tls_plan_chunks(plan, id)) {
-            lane_close(lane);
-            return;
-        }
-    }
-    lane_ready(lane,
-               lane->found_count > 0 ? POSTURE_TLS_ASK_SUITE : POSTURE_TLS_ASK_FIRST);
-}
-
-static void variant_learnt(struct posture_tls_plan *plan, unsigned id)
-{
-    const struct posture_tls_lane *lane = &plan->lanes[id];
-    if (id == POSTURE_TLS_13 && lane->variant != POSTURE_TLS_VARIANT_FULL) {
-        if (plan->start_variant == POSTURE_TLS_VARIANT_FULL)
-            plan->is_share_intolerant = true;
-        return;
-    }
-    if (lane->variant == POSTURE_TLS_VARIANT_FULL)
-        plan->is_full_fine = true;
-    else if (lane->variant == POSTURE_TLS_VARIANT_COMPACT)
-        plan->is_length_intolerant = true;
-    else
-        plan->is_extension_intolerant = true;
-}
-
-static void version_answered(struct posture_tls_plan *plan,
-                             const struct posture_tls_question *question,
-                             const struct posture_tls_flight *flight)
-{
-    unsigned id = question->lane;
-    struct posture_tls_lane *lane = lane_of(plan, id);
-    enum posture_tls_version version;
-    if (!posture_tls_version_from_code(flight->version, &version) ||
-        version > question->version || version == POSTURE_TLS_SSL2) {
-        lane->is_incomplete = true;
-        lane_finish(lane);
-        return;
-    }
-    if (question->purpose == POSTURE_TLS_ASK_ORDER) {
-        const struct posture_tls_suite *first = &plan->tables->suites[lane->found[0]];
-        const struct posture_tls_suite *last =
-            &plan->tables->suites[lane->found[lane->found_count - 1]];
-        if (flight->suite == first->code)
-            lane->order = lane->spans_chunks ? 0 : 2;
-        else if (flight->suite == last->code)
-            lane->order = 1;
-        lane_finish(lane);
-        return;
-    }
-    if (question->purpose == POSTURE_TLS_ASK_CONFIRM) {
-        lane_finish(lane);
-        return;
-    }
-    if (version == id) {
-        bool is_first = lane->found_count == 0;
-        if (!lane_accept(plan, id, flight)) {
-            /* A suite that was not offered: it speaks, but what it says proves nothing.
-             */
-            lane->is_incomplete = true;
-            lane->is_unclear = is_first;
-            lane_close(lane);
-            return;
-        }
-        if (is_first && id >= POSTURE_TLS_10)
-            variant_learnt(plan, id);
-        lane_continue(plan, id);
-        return;
-    }
-    /* A lower version: the server has had enough of this one. */
-    struct posture_tls_lane *lower = lane_of(plan, version);
-    if (question->purpose == POSTURE_TLS_ASK_FIRST) {
-        lane->is_lower = true;
-        if (lane->variant == POSTURE_TLS_VARIANT_FULL)
-            plan->is_full_fine = true;
-        if (lower->state == POSTURE_TLS_LANE_WAITING &&
-            lane->variant == POSTURE_TLS_VARIANT_FULL &&
-            lane_accept(plan, version, flight))
-            lane_continue(plan, version);
-    }
-    if (question->is_opening) {
-        /* It may still speak 1.3 to those who bring a key share. */
-        lane->variant = POSTURE_TLS_VARIANT_COMPACT;
-        lane_ready(lane, POSTURE_TLS_ASK_FIRST);
-        return;
-    }
-    lane_close(lane);
-}
-
-static bool alert_is_clean(const struct posture_tls_flight *flight)
-{
-    return flight && (flight->alert == ALERT_HANDSHAKE_FAILURE ||
-                      flight->alert == ALERT_PROTOCOL_VERSION ||
-                      flight->alert == ALERT_INSUFFICIENT_SECURITY);
-}
-
-static void first_refused(struct posture_tls_plan *plan,
-                          const struct posture_tls_question *question,
-                          enum posture_tls_outcome outcome,
-                          const struct posture_tls_flight *flight)
-{
-    unsigned id = question->lane;
-    struct posture_tls_lane *lane = lane_of(plan, id);
-    bool is_silent = outcome != POSTURE_TLS_ALERTED && outcome != POSTURE_TLS_CLOSED &&
-                     outcome != POSTURE_TLS_RESET && outcome != POSTURE_TLS_NOT_TLS &&
-                     outcome != POSTURE_TLS_BROKEN;
-    bool is_clean = outcome == POSTURE_TLS_ALERTED && alert_is_clean(flight);
-    lane->was_refused = true;
-    if (question->is_opening) {
-        lane->variant = POSTURE_TLS_VARIANT_COMPACT;
-        lane_ready(lane, POSTURE_TLS_ASK_FIRST);
-        return;
-    }
-    if (is_clean && flight->alert != ALERT_PROTOCOL_VERSION &&
-        lane->variant != POSTURE_TLS_VARIANT_FULL && id != POSTURE_TLS_13 &&
-        ++lane->chunk < posture_tls_plan_chunks(plan, id)) {
-        lane_ready(lane, POSTURE_TLS_ASK_FIRST);
-        return;
-    }
-    /* The same hello in another version was fine, so it is the version that is refused.
-     */
-    bool is_final = is_clean || (plan->is_full_fine && !is_silent) ||
-                    id == POSTURE_TLS_SSL2 || id == POSTURE_TLS_13;
-    enum posture_tls_variant last =
-        id == POSTURE_TLS_SSL3 ? POSTURE_TLS_VARIANT_COMPACT : POSTURE_TLS_VARIANT_BARE;
-    if (!is_final && !(is_silent && plan->is_full_fine) && lane->variant < last) {
-        lane->variant++;
-        lane->chunk = 0;
-        lane_ready(lane, POSTURE_TLS_ASK_FIRST);
-        return;
-    }
-    if (is_silent && lane->retries++ < RETRIES_MAX && plan->is_full_fine) {
-        lane->state = POSTURE_TLS_LANE_READY;
-        return;
-    }
-    /* A negotiation down from 1.3 has answered already; silence elsewhere has not. */
-    if (is_silent && !lane->is_lower)
-        lane->is_unclear = true;
-    lane_finish(lane);
-}
-
-static void suite_refused(struct posture_tls_plan *plan, unsigned id,
-                          enum posture_tls_outcome outcome)
-{
-    struct posture_tls_lane *lane = lane_of(plan, id);
-    switch (outcome) {
-    case POSTURE_TLS_CLOSED:
-    case POSTURE_TLS_RESET:
-        lane->needs_confirm = true;
-        break;
-    case POSTURE_TLS_ALERTED:
-        break;
-    default:
-        if (lane->retries++ < RETRIES_MAX) {
-            lane->state = POSTURE_TLS_LANE_READY;
-            return;
-        }
-        lane->is_incomplete = true;
-        break;
-    }
-    if (lane->variant != POSTURE_TLS_VARIANT_FULL &&
-        ++lane->chunk < posture_tls_plan_chunks(plan, id)) {
-        lane_continue(plan, id);
-        return;
-    }
-    lane_close(lane);
-}
-
-static void order_refused(struct posture_tls_lane *lane, enum posture_tls_outcome outcome)
-{
-    if (outcome != POSTURE_TLS_ALERTED && lane->retries++ < RETRIES_MAX) {
-        lane->state = POSTURE_TLS_LANE_READY;
-        return;
-    }
-    /* What was taken before is refused now: the refusal that ended the list proves
-     * nothing. */
-    if (lane->needs_confirm)
-        lane->is_incomplete = true;
-    lane_finish(lane);
-}
-
-static void group_answered(struct posture_tls_plan *plan,
-                           const struct posture_tls_question *question,
-                           const struct posture_tls_flight *flight)
-{
-    bool is_13 = question->lane == POSTURE_TLS_LANE_GROUPS13;
-    struct posture_tls_lane *lane = lane_of(plan, question->lane);
-    if (question->purpose == POSTURE_TLS_ASK_CONFIRM) {
-        lane_finish(lane);
-        return;
-    }
-    if (flight->version != posture_tls_version_code(question->version)) {
-        lane_finish(lane); /* rather another version than these groups */
-        return;
-    }
-    if (!flight->has_group) {
-        lane->is_incomplete = true; /* a retry request for a cookie alone */
-        lane_finish(lane);
-        return;
-    }
-    uint8_t *gone = is_13 ? plan->group13_gone : plan->group12_gone;
-    bool is_leaf = !is_13 && flight->group == plan->leaf_group;
-    int r = group_mark(plan, gone, flight->group);
-    if (r == 1) {
-        group_add(plan, flight->group);
-        lane->found_count++;
-        if (posture_tls_plan_has_offer(plan, question->lane))
-            lane_ready(lane, POSTURE_TLS_ASK_GROUP);
-        else
-            lane_finish(lane);
-        return;
-    }
-    /* With an ECDSA certificate its curve must stay in the offer; picked though it stands
-     * last, it says that nothing else is left that could ever be negotiated. */
-    if (!is_leaf)
-        lane->is_incomplete = true;
-    lane_finish(lane);
-}
-
-static void group_refused(struct posture_tls_lane *lane, enum posture_tls_outcome outcome)
-{
-    if (lane->purpose == POSTURE_TLS_ASK_CONFIRM) {
-        order_refused(lane, outcome);
-        return;
-    }
-    if (outcome == POSTURE_TLS_ALERTED) {
-        lane_finish(lane);
-    } else if (outcome == POSTURE_TLS_CLOSED || outcome == POSTURE_TLS_RESET) {
-        lane->needs_confirm = true;
-        lane_ready(lane, POSTURE_TLS_ASK_CONFIRM);
-    } else if (lane->retries++ < RETRIES_MAX) {
-        lane->state = POSTURE_TLS_LANE_READY;
-    } else {
-        lane->is_incomplete = true;
-        lane_finish(lane);
-    }
-}
-
-static void handshake_answered(struct posture_tls_plan *plan,
-                               enum posture_tls_outcome outcome,
-                               const struct posture_tls_question *question)
-{
-    struct posture_tls_lane *lane = lane_of(plan, POSTURE_TLS_LANE_HANDSHAKE);
-    bool is_second = question->authentication != POSTURE_TLS_AUTH_OTHER;
-    if (outcome != POSTURE_TLS_ANSWERED) {
-        bool is_refusal = outcome == POSTURE_TLS_ALERTED ||
-                          outcome == POSTURE_TLS_CLOSED || outcome == POSTURE_TLS_RESET;
-        if (!is_refusal && lane->retries++ < RETRIES_MAX) {
-            lane->state = POSTURE_TLS_LANE_READY;
-            return;
-        }
-        if (!is_second)
-            plan->handshake_failed = true;
-        else if (!is_refusal)
-            lane->is_incomplete = true;
-    }
-    plan->handshakes++;
-    lane->retries = 0;
-    lane->state = POSTURE_TLS_LANE_WAITING;
-}
-
-/* true: the answer was of the opening phase and is dealt with. */
-static bool opening_answered(struct posture_tls_plan *plan,
-                             const struct posture_tls_question *question,
-                             enum posture_tls_outcome outcome)
-{
-    struct posture_tls_lane *lane = lane_of(plan, question->lane);
-    bool is_alive = outcome == POSTURE_TLS_ANSWERED || outcome == POSTURE_TLS_ALERTED;
-    if (question->is_opening && outcome != POSTURE_TLS_ANSWERED)
-        plan->opening_failed = true;
-    if (is_alive) {
-        plan->phase = POSTURE_TLS_PHASE_RUNNING;
-        if (plan->opening_step == 0)
-            return false;
-        /* A short hello got through: is it the length or the version that it minds? */
-        plan->gate_lane = (int)question->lane;
-        lane->variant = POSTURE_TLS_VARIANT_FULL;
-        lane->state = POSTURE_TLS_LANE_WAITING;
-        lane_of(plan, POSTURE_TLS_13)->state = POSTURE_TLS_LANE_WAITING;
-        return true;
-    }
-    bool is_over = outcome >= POSTURE_TLS_REFUSED || outcome == POSTURE_TLS_TOO_LARGE;
-    if (outcome == POSTURE_TLS_TIMED_OUT)
-        is_over = ++plan->opening_silences >= OPENING_SILENCES_MAX;
-    if (outcome == POSTURE_TLS_NOT_TLS || outcome == POSTURE_TLS_BROKEN)
-        is_over = plan->opening_step > 0;
-    if (++plan->opening_step == POSTURE_COUNT(openings))
-        is_over = true;
-    if (plan->opening_step == 1 || is_over)
-        plan->failure = outcome;
-    lane->state = POSTURE_TLS_LANE_WAITING;
-    if (is_over)
-        plan->phase = POSTURE_TLS_PHASE_OVER;
-    return true;
-}
-
-void posture_tls_plan_answer(struct posture_tls_plan *plan,
-                             const struct posture_tls_question *question,
-                             enum posture_tls_outcome outcome,
-                             const struct posture_tls_flight *flight)
-{
-    struct posture_tls_lane *lane = lane_of(plan, question->lane);
-    if (plan->phase == POSTURE_TLS_PHASE_OVER || lane->state != POSTURE_TLS_LANE_ASKED)
-        return;
-    if (plan->phase == POSTURE_TLS_PHASE_OPENING &&
-        opening_answered(plan, question, outcome))
-        return;
-    bool is_answer = outcome == POSTURE_TLS_ANSWERED;
-    if (question->lane == POSTURE_TLS_LANE_HANDSHAKE)
-        handshake_answered(plan, outcome, question);
-    else if (!is_version_lane(question->lane) && is_answer)
-        group_answered(plan, question, flight);
-    else if (!is_version_lane(question->lane))
-        group_refused(lane, outcome);
-    else if (is_answer && question->version == POSTURE_TLS_SSL2)
-        ssl2_answered(plan, flight);
-    else if (is_answer)
-        version_answered(plan, question, flight);
-    else if (question->purpose == POSTURE_TLS_ASK_FIRST)
-        first_refused(plan, question, outcome, flight);
-    else if (question->purpose == POSTURE_TLS_ASK_SUITE)
-        suite_refused(plan, question->lane, outcome);
-    else
-        order_refused(lane, outcome);
-    lanes_wake(plan);
 }
 
 void posture_tls_plan_stop(struct posture_tls_plan *plan)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
-#include "common/tls/plan_question.h"
+#include "common/tls/plan_internal.h"
 
 #include <string.h>
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#ifndef POSTURE_TLS_PLAN_INTERNAL_H
+#define POSTURE_TLS_PLAN_INTERNAL_H
+
+#include "common/tls/plan.h"
+
+/* Between the three files of the plan: plan.c (which lane is next), plan_question.c (what
+ * its hello holds), plan_answer.c (what the answer means). */
+
+enum { POSTURE_TLS_OPENINGS = 5 };
+
+static inline struct posture_tls_lane *lane_of(struct posture_tls_plan *plan, unsigned id)
+{
+    return &plan->lanes[id];
+}
+
+static inline bool is_version_lane(unsigned id)
+{
+    return id < POSTURE_TLS_VERSION_COUNT;
+}
+
+static inline void lane_ready(struct posture_tls_lane *lane,
+                              enum posture_tls_purpose purpose)
+{
+    lane->state = POSTURE_TLS_LANE_READY;
+    lane->purpose = purpose;
+    lane->retries = 0;
+}
+
+static inline void lane_finish(struct posture_tls_lane *lane)
+{
+    lane->state = POSTURE_TLS_LANE_DONE;
+}
+
+/* Wakes the lanes whose conditions hold now. */
+void posture_tls_plan_wake(struct posture_tls_plan *plan);
+
+enum posture_tls_protocol posture_tls_plan_protocol(unsigned lane);
+/* Is anything left to offer in the lane (in its present chunk)? */
+bool posture_tls_plan_has_offer(const struct posture_tls_plan *plan, unsigned lane);
+size_t posture_tls_plan_chunks(const struct posture_tls_plan *plan, unsigned lane);
+/* The version in which the older groups are asked for; false: no suite has a group to
+ * show. */
+bool posture_tls_plan_groups12_version(const struct posture_tls_plan *plan,
+                                       unsigned *ret);
+/* Fills the question that the lane's state calls for. */
+void posture_tls_plan_question(const struct posture_tls_plan *plan,
+                               enum posture_tls_lane_id lane,
+                               struct posture_tls_question *ret);
+
+#endif
