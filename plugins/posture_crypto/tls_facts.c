@@ -70,6 +70,22 @@ static unsigned need_of(const char *word)
     return TLS_NEED_ALL;
 }
 
+/* Suites of a version that is not among those found: then it is not known whether the
+ * version is offered at all. */
+static unsigned need_of_version(const char *word, const json_t *versions)
+{
+    static const char prefix[] = "suites.";
+    if (!word || strncmp(word, prefix, sizeof(prefix) - 1) != 0)
+        return 0;
+    size_t i;
+    const json_t *version;
+    json_array_foreach (versions, i, version) {
+        if (strcmp(json_string_value(version), word + sizeof(prefix) - 1) == 0)
+            return 0;
+    }
+    return TLS_NEED_VERSIONS;
+}
+
 static bool list_is_of(const json_t *list, json_type type)
 {
     if (!json_is_array(list))
@@ -136,7 +152,8 @@ static bool members_read(const json_t *element, struct tls_endpoint *ret)
     size_t i;
     const json_t *word;
     json_array_foreach (incomplete, i, word)
-        ret->incomplete |= need_of(json_string_value(word));
+        ret->incomplete |= need_of(json_string_value(word)) |
+                           need_of_version(json_string_value(word), ret->versions);
     if (json_is_true(json_object_get(element, "truncated")))
         ret->incomplete |= TLS_NEED_ALL;
     if (json_is_true(json_object_get(ret->suites, "truncated")))
