@@ -13,12 +13,41 @@
 
 enum { ASSIGN_MAX = 4000 }; /* numbers given in one transaction */
 
-static void record_send(struct kafka_worker *kafka,
-                        const struct posture_spool_record *record)
+/* The heartbeat of now at the number of a record that could not be sent. */
+static int filler_send(struct kafka_worker *kafka,
+                       const struct posture_spool_record *record)
+{
+    POSTURE_AUTO_FREE char *body = NULL;
+    char ce_id[POSTURE_SPOOL_NAME_MAX];
+    size_t len = 0;
+    enum posture_spool_topic topic = record->entry.topic;
+    int64_t id = record->id, time_ns = record->entry.time_ns;
+
+    /* The body asks the spool for what it replaces: the record's strings end with that.
+     */
+    snprintf(ce_id, sizeof(ce_id), "%s", record->entry.ce_id);
+    POSTURE_TRY(kafka_heartbeat_body(kafka, ce_id, time_ns, topic, record->sequence,
+                                     &body, &len));
+    const struct posture_message message = {
+        .ce_type = "posture.heartbeat.v1",
+        .ce_source = kafka->source,
+        .ce_id = ce_id,
+        .ce_time_ns = time_ns,
+        .epoch = record->epoch,
+        .sequence = record->sequence,
+        .key = kafka->heartbeat_key,
+        .key_len = strlen(kafka->heartbeat_key),
+        .value = body,
+        .value_len = len,
+    };
+    return posture_producer_send(kafka->producer, kafka->topics[topic], &message, id);
+}
+
+static int entry_send(struct kafka_worker *kafka,
+                      const struct posture_spool_record *record)
 {
     const struct posture_spool_entry *entry = &record->entry;
-    POSTURE_AUTO_FREE char *filler = NULL;
-    struct posture_message message = {
+    const struct posture_message message = {
         .ce_type = entry->ce_type,
         .ce_source = kafka->source,
         .ce_id = entry->ce_id,
@@ -26,22 +55,27 @@ static void record_send(struct kafka_worker *kafka,
         .epoch = record->epoch,
         .sequence = record->sequence,
         .key = entry->key,
+        .key_len = strlen(entry->key),
         .value = entry->body,
         .value_len = entry->body_len,
         /* .signature: made here once agencies have keys */
     };
-    if (record->is_filler) {
-        message.key = kafka->heartbeat_key;
-        if (kafka_heartbeat_body(kafka, entry->ce_id, entry->time_ns, entry->topic,
-                                 record->sequence, &filler, &message.value_len) < 0)
-            return; /* out of memory: the next rewind hands it out again */
-        message.value = filler;
-    }
-    message.key_len = strlen(message.key);
+    return posture_producer_send(kafka->producer, kafka->topics[entry->topic], &message,
+                                 record->id);
+}
+
+static void record_send(struct kafka_worker *kafka,
+                        const struct posture_spool_record *record)
+{
     int64_t id = record->id;
-    if (posture_producer_send(kafka->producer, kafka->topics[entry->topic], &message,
-                              id) == POSTURE_E_LIMIT)
+    int r = record->is_filler ? filler_send(kafka, record) : entry_send(kafka, record);
+
+    if (r == POSTURE_E_LIMIT)
         posture_spool_refused(kafka->spool, id, "larger than message.max.bytes");
+    else if (r < 0 && r != POSTURE_E_BUSY)
+        /* It was handed out and not sent; a rewind keeps the order. BUSY rewinds by
+         * itself. */
+        posture_producer_restart(kafka->producer, posture_strerror(r));
 }
 
 static void records_send(struct kafka_worker *kafka)

@@ -136,7 +136,8 @@ def test_broker_away_loses_nothing(broker, worker, prefix):
           f"memory {before_kb} -> {away_kb} kB")
     assert set(numbers) == set(range(result["stored"]))
     assert sequences_are_whole(messages) and balance(worker.stats)
-    assert away_kb - before_kb < 80 * 1024  # librdkafka's small queue, whatever the spool holds
+    if not os.environ.get("POSTURE_SANITIZE"):  # whose quarantine is memory too
+        assert away_kb - before_kb < 80 * 1024  # librdkafka's small queue, whatever the spool holds
     warnings = [text for level, text in worker.logs if level == "warning"]
     assert len(warnings) == 1 and "no broker answers" in warnings[0]
     assert any("answer again" in text for _, text in worker.logs)

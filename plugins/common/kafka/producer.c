@@ -205,9 +205,7 @@ static void careful_step(struct posture_producer *producer)
 {
     if (!producer->is_careful || producer->state != STATE_RUNNING)
         return;
-    if (producer->careful_left > 0)
-        producer->careful_left--;
-    if (producer->careful_left > 0)
+    if (producer->careful_left-- > 1)
         return;
     producer->is_careful = false;
     /* Every message was fine by itself, so the batch was what is too large for this
@@ -299,8 +297,7 @@ static void error_handle(struct posture_producer *producer, rd_kafka_event_t *ev
         /* Waiting does not cure these: the operator must hear of them. */
         producer_say_fault(producer, err, "the broker cannot be used", text ? text : "");
         break;
-    default:
-        break;
+    default:;
     }
     if (text && err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         snprintf(producer->away_reason, sizeof(producer->away_reason), "%s", text);
@@ -543,6 +540,12 @@ int posture_producer_send(struct posture_producer *producer, const char *topic,
     return posture_producer_send_raw_take(producer, topic, message->key, message->key_len,
                                           message->value, message->value_len, headers,
                                           id);
+}
+
+void posture_producer_restart(struct posture_producer *producer, const char *reason)
+{
+    producer_fail(producer, RD_KAFKA_RESP_ERR__APPLICATION, "starting a new producer",
+                  reason);
 }
 
 void posture_producer_stats(const struct posture_producer *producer,

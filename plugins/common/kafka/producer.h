@@ -74,6 +74,9 @@ int posture_producer_send_raw_take(struct posture_producer *producer, const char
                                    const void *key, size_t key_len, const void *value,
                                    size_t value_len, rd_kafka_headers_t *headers,
                                    int64_t id);
+/* A new librdkafka producer after a pause, as after a failure: on_restart follows. For an
+ * owner that could not send what it had taken from its store. */
+void posture_producer_restart(struct posture_producer *producer, const char *reason);
 void posture_producer_stats(const struct posture_producer *producer,
                             struct posture_producer_stats *ret);
 /* The librdkafka handle of now, for metadata; NULL while it is being replaced. Borrowed
