@@ -68,8 +68,8 @@ int posture_http_publish(struct posture_http *http, json_t *nation,
                          struct posture_error *reterr);
 
 struct posture_http_stats {
-    uint64_t requests, refused;         /* refused: 4xx by rule (token, host, method) */
-    uint64_t failures; /* published documents of which no page could be made */
+    uint64_t requests, refused; /* refused: 4xx by rule (token, host, method) */
+    uint64_t failures;          /* published documents of which no page could be made */
     uint64_t renders, connections, cut; /* cut: connections ended for being slow */
 };
 void posture_http_stats_get(const struct posture_http *http,

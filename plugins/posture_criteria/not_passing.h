@@ -6,8 +6,9 @@
 #include "posture_criteria/page_model.h"
 
 /*
- * Subjects that keep a criterion from being achieved, per agency and kind: each subject once, with its worst
- * result over the criteria of the kind. Where an evaluation's list was cut, its counts are the floor.
+ * Subjects that keep a criterion from being achieved, per agency and kind: each subject
+ * once, with its worst result over the criteria of the kind. Where an evaluation's list
+ * was cut, its counts are the floor.
  */
 struct posture_not_passing_group {
     const char *agency, *kind; /* borrowed from the document */
@@ -15,7 +16,8 @@ struct posture_not_passing_group {
 };
 
 struct posture_not_passing {
-    struct posture_not_passing_group *groups; /* by agency, then kind; also those with nothing but 0 */
+    struct posture_not_passing_group
+        *groups; /* by agency, then kind; also those with nothing but 0 */
     size_t count;
 };
 

@@ -74,7 +74,7 @@ struct posture_page_entry {
     const char *subject, *check, *code, *reporter; /* check … reporter may be NULL */
     const json_t *args;
     uint64_t criteria;
-    uint64_t weight;           /* subjects that it stands for: an inventory pattern may miss many */
+    uint64_t weight; /* subjects that it stands for: an inventory pattern may miss many */
     int64_t since_ns, time_ns; /* 0: not known */
 };
 

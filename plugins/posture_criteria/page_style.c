@@ -2,9 +2,10 @@
 /* Copyright The posture authors */
 #include "posture_criteria/page.h"
 
-/* One sheet for the wall (1920 and more), the desk, the phone (360) and paper; light and dark. Lengths are in rem, and
- * the root size grows with the screen. Green and red differ in lightness too, and never stand alone: a symbol, a word
- * or a pattern is beside each. Bars take their widths from SVG attributes: style attributes are barred by the CSP. */
+/* One sheet for the wall (1920 and more), the desk, the phone (360) and paper; light and
+ * dark. Lengths are in rem, and the root size grows with the screen. Green and red differ
+ * in lightness too, and never stand alone: a symbol, a word or a pattern is beside each.
+ * Bars take their widths from SVG attributes: style attributes are barred by the CSP. */
 /* clang-format off */
 static const char style[] =
     ":root{--bg:#eef1f5;--card:#fff;--line:#dbe1e8;--ink:#121b25;--soft:#566372;--link:#0b57a4;"

@@ -89,6 +89,12 @@ class Centre(Child):
         self.target = f"[::1]:{self.port}"
         self.url = f"{scheme}://{self.target}"
 
+    def stop(self):
+        status = super().stop()
+        log = self.log_path.read_text()
+        assert status >= 0 and "Sanitizer" not in log and "runtime error" not in log, f"{status}: {log}"
+        return status
+
     def get(self, path, headers=None, **more):
         return get(self.url + path, headers, **more)
 
