@@ -9,6 +9,7 @@ import pathlib
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -25,7 +26,8 @@ import pytest
 BUILD = pathlib.Path(os.environ["POSTURE_BUILD_DIR"])
 SOURCE = pathlib.Path(os.environ["POSTURE_SOURCE_DIR"])
 sys.path.insert(0, str(SOURCE / "tests/support"))
-tls_servers = pytest.importorskip("tls_servers") if not os.environ.get("POSTURE_REQUIRE_ALL") else __import__("tls_servers")
+import tls_servers
+from collectd import Collectd, wait_for
 
 PROGRAM = BUILD / "plugins/posture/posture"
 CASES = SOURCE / "plugins/posture_crypto/testdata"
@@ -258,6 +260,19 @@ def test_probe_worker_runs_without_rights(tmp_path):
     assert "0" not in uids
 
 
+def test_installed_program_finds_its_worker_and_data(modern):
+    with tempfile.TemporaryDirectory() as prefix:
+        os.chmod(prefix, 0o755)
+        subprocess.run(["cmake", "--install", BUILD, "--prefix", prefix], check=True, capture_output=True)
+        done = subprocess.run([f"{prefix}/bin/posture", "probe", f"127.0.0.1:{modern.port}", "--format", "json",
+                               "--data-dir", f"{prefix}/share/posture"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert results(json.loads(done.stdout))["tls.version"] == "pass"
+        os.unlink(f"{prefix}/libexec/posture/posture-crypto")
+        done = subprocess.run([f"{prefix}/bin/posture", "probe", "127.0.0.1:1"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and f"{prefix}/bin/../libexec/posture/posture-crypto" in done.stderr
+
+
 # --- the terminal ---
 
 
@@ -474,3 +489,45 @@ def test_help_and_version():
     for command in ("probe", "judge", "checks", "spool"):
         done = run(command, "--help")
         assert done.returncode == 0 and f"usage: posture {command}" in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="collectd runs as root here")
+def test_spool_of_a_real_collectd_without_a_broker(modern):
+    """What posture_crypto measured waits in posture_kafka's spool; the program sees it there."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        nowhere = s.getsockname()[1]  # bound and not listening: refused
+        spool = pathlib.Path(tempfile.mkdtemp(prefix="posture-spool-"))
+        shutil.chown(spool, "nobody")
+        subject = f"tls://127.0.0.1:{modern.port}"
+        blocks = {"posture_kafka": f'Agency "moj"\nReporter "noc1.moj.example"\nBrokers "127.0.0.1:{nowhere}"\nSecurity plaintext\n'
+                                   f'SpoolDir "{spool}"\nSpoolReserveBytes 0',
+                  "posture_crypto": f'<Endpoint "{subject}">\n</Endpoint>'}
+        try:
+            with Collectd(["cpu"], blocks) as collectd:
+                collectd.start()
+                arguments = ["--socket", collectd.spool_socket]
+
+                def waiting():
+                    done = run("spool", "list", "--format", "json", *arguments)
+                    items = [json.loads(l) for l in done.stdout.splitlines()]
+                    return next((i for i in items if i["key"] == f"moj|noc1.moj.example|tls|{subject}"), None)
+                item = wait_for(waiting, 30, "the report in the spool")
+                assert item["plugin"] == "posture_crypto" and item["type"] == "posture.report.v1"
+                table = run("spool", *arguments)
+                assert table.returncode == 0 and item["key"] in table.stdout
+                shown = run("spool", "show", str(item["id"]), "--format", "json", *arguments)
+                assert json.loads(shown.stdout)["subject"] == subject
+                assert shown.stdout.count("\n") == 1
+                judged = run("judge", "--format", "table", stdin=shown.stdout)
+                assert judged.returncode == 0 and subject in judged.stdout
+                assert '"facts"' in run("spool", "show", str(item["id"]), *arguments).stdout
+                missing = run("spool", "show", "999999999", *arguments)
+                assert missing.returncode == 1 and "999999999" in missing.stderr
+                stats = json.loads(run("spool", "stats", "--format", "json", *arguments).stdout)
+                assert stats["spooled"] >= 1 and stats["accepted"] == stats["delivered"] + stats["spooled"] + \
+                    stats["evicted"] + stats["refused"] + stats["corrupt"] + stats["quarantined"]
+                assert re.search(r"^spooled +\d+$", run("spool", "stats", *arguments).stdout, re.M)
+                assert run("spool", "list", "--aside", *arguments).returncode == 0
+        finally:
+            shutil.rmtree(spool, ignore_errors=True)
