@@ -21,7 +21,7 @@ TROUBLES = ["fail", "missing", "stale", "unknown", "warn"]
 
 CRITERIA = [
     {"id": "crypto.tls",
-     "title": {"ja": "CRYPTREC暗号リスト適合TLS", "en": "CRYPTREC-compliant TLS"},
+     "title": {"ja": "CRYPTREC暗号リストに適合するTLS", "en": "CRYPTREC-compliant TLS"},
      "source": "First National Strategy on Information Security (2006-02-02), chapter 3, section 1 (1); "
                "e-Government Recommended Ciphers List",
      "areas": ["central-government", "local-government", "critical-infrastructure", "business",
@@ -40,7 +40,7 @@ CRITERIA = [
      "recommendation": {"ja": "静的RSA鍵交換の暗号スイートを無効にすること。",
                         "en": "Switch off suites with static RSA key exchange."}},
     {"id": "crypto.certificates",
-     "title": {"ja": "証明書の有効性", "en": "Valid certificates"},
+     "title": {"ja": "サーバ証明書の有効性", "en": "Valid certificates"},
      "source": "Standards for Measures, 5.2", "areas": ["central-government", "local-government",
      "critical-infrastructure", "business", "individual"], "kind": "tls",
      "checks": [{"check": "tls.cert.validity"}, {"check": "tls.cert.chain"}, {"check": "tls.cert.name"}],
@@ -48,7 +48,7 @@ CRITERIA = [
      "recommendation": {"ja": "期限前に証明書を更新し、正しい名前で発行を受けること。",
                         "en": "Renew certificates in time, for the names that are served."}},
     {"id": "crypto.strength_2031",
-     "title": {"ja": "2031年以降の強度", "en": "Strength beyond 2030"},
+     "title": {"ja": "2031年以降も使える暗号強度", "en": "Strength beyond 2030"},
      "source": "CRYPTREC LS-0003-2022r1", "areas": ["central-government", "local-government",
      "critical-infrastructure", "business"], "kind": "tls",
      "checks": [{"check": "tls.strength_until", "min": 2031}], "aggregation": "share_of_subjects",
