@@ -237,6 +237,23 @@ static void test_refused(void **state)
               ",\"rows\":[{\"min\":2048,\"bits\":112},"
               "{\"min\":1024,\"bits\":80}]}}",
          "modulus.rows[1]"},
+        {"types without a list", HEAD "\"rows\":[" GOOD "],\"tls_types\":{" SOURCE "}}",
+         "tls_types: types"},
+        {"type that is worth nothing known",
+         HEAD "\"rows\":[" GOOD "],\"tls_types\":{" SOURCE
+              ",\"types\":[{\"id\":\"a\",\"result\":\"good\"}]}}",
+         "tls_types.types[0]: result"},
+        {"version with an unknown rule",
+         HEAD "\"rows\":[" GOOD "],\"tls_types\":{" SOURCE
+              ",\"types\":[{\"id\":\"a\",\"result\":\"pass\",\"versions\":["
+              "{\"name\":\"TLSv1.2\",\"rule\":\"can\",\"certainty\":\"high\"}]}]}}",
+         "tls_types.types[0].versions[0]: rule"},
+        {"type without a size",
+         HEAD "\"rows\":[" GOOD "],\"tls_types\":{" SOURCE
+              ",\"types\":[{\"id\":\"a\",\"result\":\"pass\",\"versions\":["
+              "{\"name\":\"TLSv1.2\",\"rule\":\"may\",\"certainty\":\"high\"}],"
+              "\"certificate\":{\"certainty\":\"high\",\"ec_min_bits\":256}}]}}",
+         "tls_types.types[0].certificate: a size"},
         {"table outside", HEAD "\"rows\":[" GOOD "],\"tables\":[\"../x.json\"]}",
          "tables[0]"},
         {"table missing", HEAD "\"rows\":[" GOOD "],\"tables\":[\"tls/none.json\"]}",
