@@ -348,14 +348,17 @@ static int db_create(struct posture_spool *spool, struct posture_error *reterr)
 
 /* A database that is older than the epoch beside it is a copy put back: its numbers may
  * be used up. */
-static int db_judge_epoch(struct posture_spool *spool, struct posture_error *reterr)
+static int db_judge_epoch(struct posture_spool *spool, bool is_older,
+                          struct posture_error *reterr)
 {
     int64_t last = 0;
     POSTURE_TRY(spool_epoch_read(spool, &last));
-    if (last == spool->state[SPOOL_STATE_epoch])
+    if (last < spool->state[SPOOL_STATE_epoch]) {
+        POSTURE_TRY(spool_epoch_write(spool, spool->state[SPOOL_STATE_epoch], reterr));
+        last = spool->state[SPOOL_STATE_epoch];
+    }
+    if (last == spool->state[SPOOL_STATE_epoch] && !is_older)
         return 0;
-    if (last < spool->state[SPOOL_STATE_epoch])
-        return spool_epoch_write(spool, spool->state[SPOOL_STATE_epoch], reterr);
 
     int64_t epoch = 0;
     POSTURE_TRY(db_new_epoch(spool, last, &epoch, reterr));
@@ -384,6 +387,23 @@ void spool_db_close(struct posture_spool *spool)
     spool->db = NULL;
 }
 
+/* Before anything is accepted the WAL's content is synced into the database. Where the
+ * WAL holds the end of a transaction behind the place up to which SQLite believes it, a
+ * frame was damaged and the database is older than what was answered as stored and
+ * numbered: told by the new epoch, as with a copy put back. */
+static int db_settle_wal(struct posture_spool *spool, int commits, bool *ret_is_cut)
+{
+    int frames = 0, moved = 0;
+    int rc = sqlite3_wal_checkpoint_v2(spool->db, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                       &frames, &moved);
+    /* A full disk leaves the WAL as it is: nothing is lost. */
+    if ((rc & 0xFF) != SQLITE_FULL)
+        POSTURE_TRY(spool_sql_error(spool, rc));
+    *ret_is_cut = frames >= 0 && commits > frames;
+    spool->wal_cut += *ret_is_cut;
+    return 0;
+}
+
 static int db_open_file(struct posture_spool *spool, struct posture_error *reterr)
 {
     int r = spool_directory_file(spool, reterr);
@@ -391,6 +411,7 @@ static int db_open_file(struct posture_spool *spool, struct posture_error *reter
         return r;
     if (spool->is_suspect)
         POSTURE_TRY(spool_wal_rewrite(spool));
+    int commits = spool_wal_commits(spool);
 
     int rc = sqlite3_open_v2(spool->path, &spool->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
@@ -423,6 +444,8 @@ static int db_open_file(struct posture_spool *spool, struct posture_error *reter
     r = db_schema_judge(spool);
     if (r < 0)
         return r;
+    bool is_cut = false;
+    POSTURE_TRY(db_settle_wal(spool, commits, &is_cut));
     if (r > 0)
         POSTURE_TRY(db_create(spool, reterr));
     for (int i = 0; i < SPOOL_SQL_COUNT; i++) {
@@ -431,13 +454,7 @@ static int db_open_file(struct posture_spool *spool, struct posture_error *reter
         POSTURE_TRY(spool_sql_error(spool, rc));
     }
     POSTURE_TRY(spool_state_load(spool));
-    POSTURE_TRY(db_judge_epoch(spool, reterr));
-
-    /* After distrust nothing is accepted before the WAL's content has been synced into
-     * the database. */
-    if (spool->is_suspect)
-        POSTURE_TRY(spool_db_checkpoint(spool));
-    return 0;
+    return db_judge_epoch(spool, is_cut, reterr);
 }
 
 int spool_db_open(struct posture_spool *spool, struct posture_error *reterr)

@@ -192,6 +192,32 @@ int spool_epoch_write(struct posture_spool *spool, int64_t epoch,
     return 0;
 }
 
+/* Reads exactly len bytes. */
+static bool directory_read_at(int fd, unsigned char *bytes, size_t len, off_t offset)
+{
+    return pread(fd, bytes, len, offset) == (ssize_t)len;
+}
+
+/* The WAL's format: sqlite.org/fileformat2.html, "The Write-Ahead Log". */
+int spool_wal_commits(struct posture_spool *spool)
+{
+    enum { HEADER = 32, FRAME_HEADER = 24, SALT = 8 };
+    POSTURE_AUTO_CLOSE int fd = -1;
+    unsigned char header[HEADER], frame[FRAME_HEADER];
+    if (directory_openat(spool, directory_wal, O_RDONLY, &fd, NULL) < 0 ||
+        !directory_read_at(fd, header, sizeof(header), 0))
+        return 0;
+    int last = 0;
+    off_t offset = HEADER;
+    for (int i = 1; directory_read_at(fd, frame, sizeof(frame), offset); i++) {
+        bool is_commit = frame[4] || frame[5] || frame[6] || frame[7];
+        if (is_commit && memcmp(frame + 8, header + 16, SALT) == 0)
+            last = i;
+        offset += FRAME_HEADER + SPOOL_PAGE;
+    }
+    return last;
+}
+
 int spool_wal_rewrite(struct posture_spool *spool)
 {
     POSTURE_AUTO_CLOSE int fd = -1;

@@ -343,6 +343,7 @@ static int question_stats(const struct question *question)
         {"near_cap", s.near_cap},
         {"is_open", s.is_open},
         {"reopened", s.reopened},
+        {"wal_cut", s.wal_cut},
         {"epoch", s.epoch},
         {"connections", server->stats.connections},
         {"peers_refused", server->stats.peers_refused},

@@ -231,6 +231,7 @@ void posture_spool_stats(struct posture_spool *spool, struct posture_spool_stats
         .spooled_bytes = (uint64_t)state[SPOOL_STATE_spooled_bytes],
         .epoch = (uint64_t)state[SPOOL_STATE_epoch],
         .reopened = spool->reopened,
+        .wal_cut = spool->wal_cut,
         .is_open = spool->db && !spool->is_suspect && !spool->is_corrupt,
     };
     ret->evicted = ret->evicted_superseded + ret->evicted_oldest;

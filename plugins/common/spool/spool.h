@@ -101,6 +101,9 @@ struct posture_spool_stats {
     uint64_t unassigned; /* parts of spooled: no sequence number yet */
     uint64_t
         reopened; /* since start: the file was closed and opened again after an error */
+    /* Since start: the end of the WAL was damaged; what it held is gone and not counted.
+     */
+    uint64_t wal_cut;
     bool is_open; /* false: waiting for the file to become usable */
 };
 

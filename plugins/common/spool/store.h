@@ -196,6 +196,7 @@ struct posture_spool {
     size_t answers_before_rewind;
     struct spool_newest newest;
     uint64_t reopened;
+    uint64_t wal_cut;
     char filler_id[37];
 };
 
@@ -231,6 +232,9 @@ int spool_epoch_write(struct posture_spool *spool, int64_t epoch,
 /* Writes the WAL's bytes over themselves and syncs them: after a failed sync the kernel
  * calls pages clean that never reached the disk; this makes them dirty again. */
 int spool_wal_rewrite(struct posture_spool *spool);
+/* Number of the last frame of the present WAL that ends a transaction, believed or not;
+ * 0: none. */
+int spool_wal_commits(struct posture_spool *spool);
 /* A damaged database goes to damaged/, is salvaged from there, and only then goes to
  * quarantine/, so that a crash at any point repeats the salvage. */
 int spool_damaged_begin(struct posture_spool *spool, struct posture_error *reterr);
