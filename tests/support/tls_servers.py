@@ -191,7 +191,7 @@ class TlsLite(Process):
     """tlslite-ng: SSLv3, old versions and settings that nobody else has any more. settings: HandshakeSettings fields."""
 
     PROGRAM = """
-import ast, socket, sys
+import ast, socket, sys, threading
 from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
 port, crt, key, fields = int(sys.argv[1]), sys.argv[2], sys.argv[3], ast.literal_eval(sys.argv[4])
 settings = HandshakeSettings()
@@ -199,15 +199,16 @@ for name, value in fields.items():
     setattr(settings, name, value)
 chain = X509CertChain(); chain.parsePemList(open(crt).read())
 key = parsePEMKey(open(key).read(), private=True)
-s = socket.create_server(('127.0.0.1', port), backlog=64)
-while True:
-    peer, _ = s.accept()
+def serve(peer):
     peer.settimeout(5)
     try:
         TLSConnection(peer).handshakeServer(certChain=chain, privateKey=key, settings=settings)
     except Exception:
         pass
     peer.close()
+s = socket.create_server(('127.0.0.1', port), backlog=64)
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
 """
 
     def __init__(self, certificate, **settings):
