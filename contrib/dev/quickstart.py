@@ -88,7 +88,8 @@ class Processes:
             raise Problem("the Kafka broker ended")
         for name, process, log, _ in self.running:
             if process.poll() is not None:
-                raise Problem(f"{name} ended with status {process.returncode}; its last lines:\n{tail(log)}")
+                raise Problem(f"{name} ended with status {process.returncode}; its last lines:\n"
+                              f"{tail(log)}\n{tail(pathlib.Path(log).with_suffix('.log'))}")
 
     def stop(self):
         for name, process, _, stop_signal in reversed(self.running):
