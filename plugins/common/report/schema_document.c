@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
+#include "common/base/parse.h"
 #include "common/report/json.h"
 #include "common/report/schema_node.h"
 
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 1024 * 1024, DOCUMENTS_MAX = 32, TOKEN_MAX = 512 };
+enum { FILE_MAX = 1024 * 1024, DOCUMENTS_MAX = 32, TOKEN_MAX = 512, ARRAY_INDEX_MAX = 99999 };
 
 bool schema_path_normalize(char *path)
 {
@@ -76,9 +77,10 @@ const json_t *schema_pointer_resolve(const json_t *value, const char *pointer)
             token[n++] = c;
         }
         token[n] = '\0';
+        uint32_t index;
         if (json_is_array(value))
-            value = n > 0 && n < 6 && strspn(token, "0123456789") == n
-                        ? json_array_get(value, (size_t)atoi(token))
+            value = posture_parse_u32(token, 0, ARRAY_INDEX_MAX, &index) == 0
+                        ? json_array_get(value, index)
                         : NULL;
         else
             value = json_object_get(value, token);

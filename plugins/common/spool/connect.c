@@ -18,7 +18,7 @@ int posture_spool_connect(const char *path, const char *plugin, int *ret_fd,
     if (strlen(path) >= sizeof(address.sun_path))
         return posture_error_set(reterr, -ENAMETOOLONG, "%s: longer than %zu bytes", path,
                                  sizeof(address.sun_path) - 1);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
 
     POSTURE_AUTO_BUF struct posture_buf hello;
     posture_buf_init(&hello, POSTURE_FRAME_HELLO_MAX + POSTURE_FRAME_HEADER);

@@ -127,7 +127,7 @@ static int plugins_load(struct posture_spool *spool)
             break;
         }
         struct spool_plugin *plugin = &spool->plugins[++spool->plugin_count];
-        strcpy(plugin->name, name);
+        memcpy(plugin->name, name, strlen(name) + 1);
         plugin->rows = (uint64_t)sqlite3_column_int64(statement, 2);
         plugin->bytes = (uint64_t)sqlite3_column_int64(statement, 3);
     }
@@ -210,6 +210,8 @@ int spool_state_load(struct posture_spool *spool)
 
 int spool_plugin_find(struct posture_spool *spool, const char *name, size_t *ret_plugin)
 {
+    if (strlen(name) >= POSTURE_SPOOL_NAME_MAX)
+        return POSTURE_E_LIMIT;
     for (size_t i = 1; i <= spool->plugin_count; i++) {
         if (strcmp(spool->plugins[i].name, name) == 0) {
             *ret_plugin = i;
@@ -225,7 +227,7 @@ int spool_plugin_find(struct posture_spool *spool, const char *name, size_t *ret
     sqlite3_bind_text(statement, 2, name, -1, SQLITE_TRANSIENT);
     POSTURE_TRY(spool_run(spool, SPOOL_SQL_PLUGIN_ADD));
     spool->plugins[id] = (struct spool_plugin){0};
-    strcpy(spool->plugins[id].name, name);
+    memcpy(spool->plugins[id].name, name, strlen(name) + 1);
     spool->plugin_count = id;
     *ret_plugin = id;
     return 0;
