@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* Replays a fuzz corpus (files or folders) through LLVMFuzzerTestOneInput: the main() of the
- * fuzz targets in builds without libFuzzer. */
+/* Replays a fuzz corpus (files or folders) through LLVMFuzzerTestOneInput: the main() of
+ * the fuzz targets in builds without libFuzzer. */
 
 #include <dirent.h>
 #include <errno.h>

@@ -8,7 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 1024 * 1024, DOCUMENTS_MAX = 32, TOKEN_MAX = 512, ARRAY_INDEX_MAX = 99999 };
+enum {
+    FILE_MAX = 1024 * 1024,
+    DOCUMENTS_MAX = 32,
+    TOKEN_MAX = 512,
+    ARRAY_INDEX_MAX = 99999
+};
 
 bool schema_path_normalize(char *path)
 {
