@@ -62,8 +62,8 @@ def main():
     try:
         certs = servers.Certificates(folder)
         kinds = [certs.make("rsa2048"), certs.make("rsa2048"), certs.make("ec-P-256")]
-        listeners = [("127.0.0.1", servers.free_port(), kinds[i % 3], "TLSv1.2 TLSv1.3", None, "")
-                     for i in range(args.endpoints)]
+        listeners = [("127.0.0.1", port, kinds[i % 3], "TLSv1.2 TLSv1.3", None, "")
+                     for i, port in enumerate(servers.free_ports(args.endpoints))]
         print(f"nginx's default suites and groups, TLS 1.2 and 1.3; two thirds RSA-2048, one third P-256; "
               f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs; min/median/max of {args.runs} runs")
         print(f"{'tool':<44} {'N':>4} {'CPU ms/endpoint':>20} {'endpoints/s':>12} {'connections':>12}")

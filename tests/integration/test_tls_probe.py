@@ -252,7 +252,7 @@ def test_reports_come_in_order(certs, tmp_path):
 def test_first_ten_values_in_ten_seconds(certs, tmp_path):
     """As collectd runs it: ten endpoints, values out within 10 s of the start."""
     pair = certs.make("rsa2048")
-    listeners = [("127.0.0.1", servers.free_port(), pair, "TLSv1.2 TLSv1.3", None, "") for _ in range(10)]
+    listeners = [("127.0.0.1", port, pair, "TLSv1.2 TLSv1.3", None, "") for port in servers.free_ports(10)]
     with servers.Nginx(tmp_path, pair, servers=listeners):
         started = time.monotonic()
         worker = crypto_worker.Worker([f"tls://127.0.0.1:{entry[1]}" for entry in listeners], once=False, Values="all")

@@ -27,6 +27,15 @@ def free_port(host="127.0.0.1"):
         return s.getsockname()[1]
 
 
+def free_ports(count, host="127.0.0.1"):
+    """Different ones: all are held until all are chosen."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) for _ in range(count)]
+        for s in sockets:
+            s.bind((host, 0))
+        return [s.getsockname()[1] for s in sockets]
+
+
 def wait_port(port, host="127.0.0.1", process=None, timeout=15):
     end = time.monotonic() + timeout
     while time.monotonic() < end:
