@@ -40,7 +40,7 @@ struct posture_gate_worker {
     struct posture_gate_decision decision;
     struct part *parts;
     int32_t part_count;
-    bool is_held; /* the outbox is full: open partitions are paused */
+    bool is_held; /* the outbox is full: nothing is taken from the input */
     bool is_closing;
     uv_timer_t commit_timer, ask_timer;
     uint64_t not_append_time;
@@ -51,11 +51,7 @@ static void held_set(struct posture_gate_worker *self, bool is_held)
     if (self->is_held == is_held)
         return;
     self->is_held = is_held;
-    for (int32_t p = 0; p < self->part_count; p++) {
-        if (self->parts[p].state == PART_OPEN)
-            (void)posture_consumer_pause(self->consumer, self->criteria->reports, p,
-                                         is_held);
-    }
+    posture_consumer_hold(self->consumer, is_held);
 }
 
 /* Bytes and key as they were, with why and from where. */
@@ -438,9 +434,8 @@ void posture_gate_worker_progress(struct posture_gate_worker *self, int32_t part
     if (part->state != PART_WAITING || position < part->high)
         return;
     part->state = PART_OPEN;
-    if (!self->is_held)
-        (void)posture_consumer_pause(self->consumer, self->criteria->reports, partition,
-                                     false);
+    (void)posture_consumer_pause(self->consumer, self->criteria->reports, partition,
+                                 false);
     posture_judge_worker_owner_changed(self->criteria->judge);
 }
 

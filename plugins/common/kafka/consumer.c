@@ -320,6 +320,12 @@ int posture_consumer_pause(struct posture_consumer *consumer, const char *topic,
         NULL);
 }
 
+void posture_consumer_hold(struct posture_consumer *consumer, bool is_held)
+{
+    if (consumer->watch && !consumer->is_closing)
+        posture_kafka_watch_hold(consumer->watch, is_held);
+}
+
 void posture_consumer_stats(const struct posture_consumer *consumer,
                             struct posture_consumer_stats *ret)
 {
@@ -341,6 +347,7 @@ void posture_consumer_close(struct posture_consumer *consumer,
 {
     if (!consumer || consumer->is_closing)
         return;
+    posture_kafka_watch_hold(consumer->watch, false);
     consumer->is_closing = true;
     consumer->on_closed = on_closed;
     consumer->close_until_ns = posture_monotonic_ns() + CLOSE_MAX_MS * POSTURE_NS_PER_MS;

@@ -64,6 +64,10 @@ int posture_consumer_store(struct posture_consumer *consumer, const char *topic,
 void posture_consumer_commit(struct posture_consumer *consumer);
 int posture_consumer_pause(struct posture_consumer *consumer, const char *topic,
                            int32_t partition, bool is_paused);
+/* While held nothing is taken from the queue, neither messages nor rebalances: for as
+ * long as what was taken finds no room. Cheaper than a pause, which throws away what was
+ * fetched. Held beyond max.poll.interval.ms (300 s) the member loses its partitions. */
+void posture_consumer_hold(struct posture_consumer *consumer, bool is_held);
 void posture_consumer_stats(const struct posture_consumer *consumer,
                             struct posture_consumer_stats *ret);
 /* For metadata and admin requests; borrowed until close. */

@@ -19,6 +19,7 @@ struct posture_kafka_watch {
     void *data;
     int fd;
     bool is_closing;
+    bool is_held;
     int open_handles;
     uv_poll_t poll;
     uv_timer_t more; /* a turn ended before the queue was empty: go on in the next */
@@ -29,7 +30,7 @@ static void more_cb(uv_timer_t *more);
 static void watch_serve(struct posture_kafka_watch *watch)
 {
     int served = 0;
-    while (!watch->is_closing && served < EVENTS_PER_TURN) {
+    while (!watch->is_closing && !watch->is_held && served < EVENTS_PER_TURN) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(watch->queue, 0);
         if (!event)
             break;
@@ -39,7 +40,7 @@ static void watch_serve(struct posture_kafka_watch *watch)
     }
     if (!watch->is_closing && served > 0 && watch->on_turn)
         watch->on_turn(watch->data);
-    if (watch->is_closing)
+    if (watch->is_closing || watch->is_held)
         return;
     /* librdkafka signals only the step from empty to non-empty. */
     if (served == EVENTS_PER_TURN)
@@ -117,6 +118,13 @@ void posture_kafka_watch_poke(struct posture_kafka_watch *watch)
 {
     if (!watch->is_closing)
         uv_timer_start(&watch->more, more_cb, 0, 0);
+}
+
+void posture_kafka_watch_hold(struct posture_kafka_watch *watch, bool is_held)
+{
+    watch->is_held = is_held;
+    if (!is_held)
+        posture_kafka_watch_poke(watch);
 }
 
 void posture_kafka_watch_close(struct posture_kafka_watch *watch)

@@ -6,6 +6,7 @@
 #include "common/base/error.h"
 
 #include <librdkafka/rdkafka.h>
+#include <stdbool.h>
 #include <uv.h>
 
 /*
@@ -28,6 +29,9 @@ int posture_kafka_watch_new_take(uv_loop_t *loop, rd_kafka_queue_t *queue,
 /* Serves the queue in the next turn whether or not it signalled: a consumer must poll
  * within max.poll.interval.ms even when nothing comes. */
 void posture_kafka_watch_poke(struct posture_kafka_watch *watch);
+/* While held no event is served: what follows must wait until there is room for it.
+ * Released, it goes on where it was. */
+void posture_kafka_watch_hold(struct posture_kafka_watch *watch, bool is_held);
 /* No callback comes after this. May be called from a callback. Detaches the queue at once
  * (the rd_kafka_t may be destroyed next); frees itself when the loop has closed its
  * handles. NULL is nothing. */
