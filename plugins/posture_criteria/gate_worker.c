@@ -4,6 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/kafka/consumer.h"
+#include "common/report/scratch.h"
 #include "posture_criteria/judge_worker.h"
 
 #include <errno.h>
@@ -175,8 +176,11 @@ static int message_decide(struct posture_gate_worker *self,
         .topic = "reports.v1",
         .append_ns = append_time(self, rkmessage),
     };
-    POSTURE_TRY(
-        posture_gate_decide(&self->gate, self->criteria->state, &input, &self->decision));
+    posture_scratch_begin();
+    r = posture_gate_decide(&self->gate, self->criteria->state, &input, &self->decision);
+    posture_scratch_end();
+    if (r < 0)
+        return r;
     const struct posture_outbox_input place = {
         .partition = rkmessage->partition,
         .generation = self->parts[rkmessage->partition].generation,

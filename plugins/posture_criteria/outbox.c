@@ -10,9 +10,14 @@ enum {
     WAITING_BYTES_MAX = 16 * 1024 * 1024,
 };
 
+/* Slots come and go by the thousand, most of a few sizes: those that are done are used
+ * again. */
+enum { CLASS_SIZE = 512, CLASS_COUNT = 16, SPARE_MAX = 8 * 1024 * 1024 };
+
 struct slot {
     struct posture_outbox_entry entry;
-    size_t bytes;
+    size_t bytes; /* with this head; what counts as waiting */
+    struct slot *next_spare;
     char storage[]; /* the entry's strings and bytes */
 };
 
@@ -26,6 +31,8 @@ struct posture_outbox {
     uint64_t cap;              /* a power of two */
     uint64_t head, next, tail; /* ids: first kept, first not sent, first free */
     size_t waiting_bytes;      /* of next to tail */
+    struct slot *spares[CLASS_COUNT];
+    size_t spare_bytes;
 };
 
 static struct slot **slot_at(const struct posture_outbox *self, uint64_t id)
@@ -33,11 +40,38 @@ static struct slot **slot_at(const struct posture_outbox *self, uint64_t id)
     return &self->ring[id & (self->cap - 1)];
 }
 
-static void slot_free(struct slot *slot)
+/* Rounded up to a class; CLASS_COUNT: too large to be kept. */
+static size_t class_of(size_t bytes)
 {
-    if (slot && slot->entry.headers)
+    size_t class = (bytes + CLASS_SIZE - 1) / CLASS_SIZE - 1;
+    return class < CLASS_COUNT ? class : CLASS_COUNT;
+}
+
+static struct slot *slot_alloc(struct posture_outbox *self, size_t bytes)
+{
+    size_t class = class_of(bytes);
+    if (class == CLASS_COUNT)
+        return posture_malloc(bytes);
+    struct slot *slot = self->spares[class];
+    if (!slot)
+        return posture_malloc((class + 1) * CLASS_SIZE);
+    self->spares[class] = slot->next_spare;
+    self->spare_bytes -= (class + 1) * CLASS_SIZE;
+    return slot;
+}
+
+static void slot_free(struct posture_outbox *self, struct slot *slot)
+{
+    size_t class = class_of(slot->bytes);
+    if (slot->entry.headers)
         rd_kafka_headers_destroy(slot->entry.headers);
-    free(slot);
+    if (class == CLASS_COUNT || self->spare_bytes >= SPARE_MAX) {
+        free(slot);
+        return;
+    }
+    slot->next_spare = self->spares[class];
+    self->spares[class] = slot;
+    self->spare_bytes += (class + 1) * CLASS_SIZE;
 }
 
 /* What is done at the head leaves. */
@@ -47,7 +81,7 @@ static void leave(struct posture_outbox *self)
         struct slot *slot = POSTURE_TAKE(*slot_at(self, self->head));
         self->head++;
         self->ops.on_left(self->data, &slot->entry);
-        slot_free(slot);
+        slot_free(self, slot);
     }
 }
 
@@ -193,13 +227,14 @@ static size_t text_size(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
-static struct slot *slot_new(const struct posture_outbox_entry *entry)
+static struct slot *slot_new(struct posture_outbox *self,
+                             const struct posture_outbox_entry *entry)
 {
     const struct posture_message *m = &entry->message;
     size_t bytes = text_size(m->ce_type) + text_size(m->ce_source) + text_size(m->ce_id) +
                    m->key_len + m->value_len + (m->signature ? m->signature_len : 0) +
                    (m->verdict ? m->verdict_len : 0);
-    struct slot *slot = posture_malloc(sizeof(*slot) + bytes);
+    struct slot *slot = slot_alloc(self, sizeof(*slot) + bytes);
     if (!slot)
         return NULL;
     slot->entry = *entry;
@@ -222,7 +257,7 @@ int posture_outbox_add_take(struct posture_outbox *self,
 {
     struct slot *slot = NULL;
     if (self->tail - self->head < self->cap || ring_grow(self) == 0)
-        slot = slot_new(entry);
+        slot = slot_new(self, entry);
     if (!slot) {
         if (entry->headers)
             rd_kafka_headers_destroy(POSTURE_TAKE(entry->headers));
@@ -261,7 +296,13 @@ static void closed_cb(void *data)
     void (*on_closed)(void *) = self->on_closed;
     void *owner = self->data;
     for (uint64_t id = self->head; id < self->tail; id++)
-        slot_free(*slot_at(self, id));
+        slot_free(self, *slot_at(self, id));
+    for (size_t i = 0; i < CLASS_COUNT; i++) {
+        for (struct slot *slot = self->spares[i], *next; slot; slot = next) {
+            next = slot->next_spare;
+            free(slot);
+        }
+    }
     free(self->ring);
     free(self);
     if (on_closed)

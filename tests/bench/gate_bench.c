@@ -10,6 +10,7 @@
  */
 
 #include "common/base/clock.h"
+#include "common/report/scratch.h"
 #include "posture_criteria/gate.h"
 #include "posture_criteria/rejudge.h"
 #include "posture_crypto/tls_checks.h"
@@ -68,7 +69,9 @@ static int step(struct bench *bench, const struct body *body, double *decide_s,
                                              .topic = "reports.v1",
                                              .append_ns = posture_now_ns()};
     double start = cpu_s();
+    posture_scratch_begin();
     int r = posture_gate_decide(&bench->gate, bench->state, &input, &bench->decision);
+    posture_scratch_end();
     if (r < 0 || bench->decision.outcome != POSTURE_GATE_ACCEPTED) {
         fprintf(stderr, "gate_bench: %s\n", bench->decision.text);
         return -1;

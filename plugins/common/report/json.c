@@ -3,6 +3,7 @@
 #include "common/report/json.h"
 
 #include "common/base/parse.h"
+#include "common/report/scratch.h"
 
 #include <openssl/evp.h>
 
@@ -81,7 +82,7 @@ static _Thread_local bool memory_failed;
 
 static void *malloc_watched(size_t size)
 {
-    void *ptr = posture_malloc(size);
+    void *ptr = posture_scratch_malloc(size);
     if (!ptr)
         memory_failed = true;
     return ptr;
@@ -92,7 +93,7 @@ static void memory_watch(void)
     json_malloc_t current;
     json_get_alloc_funcs(&current, NULL);
     if (current != malloc_watched)
-        json_set_alloc_funcs(malloc_watched, free);
+        json_set_alloc_funcs(malloc_watched, posture_scratch_free);
     memory_failed = false;
 }
 
