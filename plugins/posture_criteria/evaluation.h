@@ -56,6 +56,7 @@ struct posture_tally {
     int64_t oldest_ns, newest_ns;   /* reports of registered subjects; 0: none */
     struct posture_shortfall *list; /* worst first; at most LIST_MAX */
     size_t list_count, list_cap;
+    size_t sorted_count; /* of the list, from its start: as of the last cut */
     bool is_truncated;
     int64_t next_stale_ns; /* the first instant at which a fresh report turns stale;
                               INT64_MAX */
@@ -84,8 +85,9 @@ int posture_tally_agency(const struct posture_evaluation_context *context,
                          const struct posture_criterion *criterion,
                          const struct posture_agency_view *view,
                          struct posture_tally *ret);
-/* Adds from to sum. */
+/* Adds from to sum, whose list is in order again after posture_tally_cut(). */
 int posture_tally_add(struct posture_tally *sum, const struct posture_tally *from);
+void posture_tally_cut(struct posture_tally *sum);
 
 struct posture_scope {
     const char *type; /* "agency", "sector", "area", "nation" */

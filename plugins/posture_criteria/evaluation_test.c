@@ -434,6 +434,47 @@ static void test_list_is_bounded(void **state)
     posture_tally_done(&tally);
 }
 
+/* The worst of many agencies are the worst of all, however they are added up. */
+static void test_sum_of_many(void **state)
+{
+    struct world *world = *state;
+    char key[128];
+    for (int i = 0; i < 900; i++) {
+        (void)snprintf(key, sizeof(key), "%s|n1|tls|tls://h%04d.moj.example:443",
+                       i % 2 ? "moj" : "power", (i * 7) % 900);
+        report(world, key, i % 3 ? "wp" : "fp", 2031, NOW, 0);
+    }
+    struct posture_tally sum = {.next_stale_ns = INT64_MAX}, parts[2];
+    struct posture_agency everything = *posture_registry_agency(world->registry, "moj");
+    everything.exact_count = 0;
+    for (int i = 0; i < 2; i++) {
+        struct posture_agency_view view;
+        everything.id = i ? "power" : "moj";
+        assert_int_equal(posture_agency_view_fill(world->state, everything.id, &view), 0);
+        assert_int_equal(posture_tally_agency(&world->context, &everything,
+                                              &world->catalogue->criteria[0], &view,
+                                              &parts[i]),
+                         0);
+        posture_agency_view_done(&view);
+    }
+    /* Again and again, so that the sum is cut on the way. */
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(posture_tally_add(&sum, &parts[i % 2]), 0);
+    posture_tally_cut(&sum);
+    assert_int_equal(sum.list_count, POSTURE_EVALUATION_LIST_MAX);
+    assert_true(sum.is_truncated);
+    assert_int_equal(sum.counts[POSTURE_STANDING_FAIL], 3000);
+    for (size_t i = 0; i < sum.list_count; i++) {
+        assert_int_equal(sum.list[i].standing, POSTURE_STANDING_FAIL);
+        /* Ten times the worst of moj: its first twenty. */
+        assert_string_equal(sum.list[i].agency, "moj");
+        assert_string_equal(sum.list[i].subject, parts[0].list[i / 10].subject);
+    }
+    posture_tally_done(&sum);
+    posture_tally_done(&parts[0]);
+    posture_tally_done(&parts[1]);
+}
+
 static void test_key(void **state)
 {
     (void)state;
@@ -472,6 +513,7 @@ int main(void)
         WORLD_TEST(test_deterministic),
         WORLD_TEST(test_incremental),
         WORLD_TEST(test_list_is_bounded),
+        WORLD_TEST(test_sum_of_many),
         WORLD_TEST(test_key),
         WORLD_TEST(test_no_memory),
     };

@@ -156,6 +156,17 @@ static bool agency_is_due(const struct posture_evaluator *self, size_t index)
     return false;
 }
 
+/* Of the scopes beyond the agencies' own. */
+static bool scope_holds(const struct scope_entry *entry,
+                        const struct posture_agency *agency)
+{
+    if (strcmp(entry->scope.type, "sector") == 0)
+        return agency->sector && strcmp(agency->sector, entry->scope.id) == 0;
+    if (strcmp(entry->scope.type, "area") == 0)
+        return strcmp(posture_area_name(agency->area), entry->scope.id) == 0;
+    return true;
+}
+
 static int agency_run(struct posture_evaluator *self, size_t index)
 {
     const struct posture_agency *agency = &self->context.registry->agencies[index];
@@ -176,10 +187,10 @@ static int agency_run(struct posture_evaluator *self, size_t index)
     POSTURE_TRY(r);
     if (has)
         has->is_dirty = false;
-    for (size_t s = 0; s < self->scope_count; s++) {
+    self->scopes[index].is_dirty = true;
+    for (size_t s = self->context.registry->agency_count; s < self->scope_count; s++) {
         struct scope_entry *entry = &self->scopes[s];
-        for (size_t m = 0; m < entry->member_count && !entry->is_dirty; m++)
-            entry->is_dirty = entry->members[m] == index;
+        entry->is_dirty = entry->is_dirty || scope_holds(entry, agency);
     }
     return 0;
 }
@@ -235,6 +246,7 @@ static int scope_run(struct posture_evaluator *self, struct scope_entry *entry,
             members++;
             r = posture_tally_add(&sum, tally_at(self, a, c));
         }
+        posture_tally_cut(&sum);
         if (r == 0 && members > 0)
             r = document_run(self, entry, c, &sum, ops, &is_whole);
         posture_tally_done(&sum);

@@ -89,6 +89,7 @@ static void list_cut(struct posture_tally *tally)
         tally->list_count = POSTURE_EVALUATION_LIST_MAX;
         tally->is_truncated = true;
     }
+    tally->sorted_count = tally->list_count;
 }
 
 static int list_add(struct posture_tally *tally,
@@ -374,8 +375,21 @@ int posture_tally_add(struct posture_tally *sum, const struct posture_tally *fro
     if (from->next_stale_ns < sum->next_stale_ns)
         sum->next_stale_ns = from->next_stale_ns;
     sum->is_truncated = sum->is_truncated || from->is_truncated;
-    for (size_t i = 0; i < from->list_count; i++)
+    for (size_t i = 0; i < from->list_count; i++) {
+        /* Both are sorted as far as this looks: what is behind the last that stays, and
+         * all after it, would only be cut again. */
+        if (sum->sorted_count == POSTURE_EVALUATION_LIST_MAX &&
+            shortfall_compare(&from->list[i],
+                              &sum->list[POSTURE_EVALUATION_LIST_MAX - 1]) > 0) {
+            sum->is_truncated = true;
+            break;
+        }
         POSTURE_TRY(list_add(sum, &from->list[i]));
-    list_cut(sum);
+    }
     return 0;
+}
+
+void posture_tally_cut(struct posture_tally *tally)
+{
+    list_cut(tally);
 }
