@@ -155,7 +155,8 @@ static const char *status_text(const struct posture_tally *tally, uint64_t expec
     if (expected == 0 || expected == tally->counts[POSTURE_STANDING_MISSING] ||
         !has_target)
         return "unmeasured";
-    return (double)passing >= target * (double)expected ? "met" : "not_met";
+    /* The ratio as it is published: a product would round 0.55 * 100 above 55. */
+    return (double)passing / (double)expected >= target ? "met" : "not_met";
 }
 
 /* Everything but schema, id and time. */

@@ -58,8 +58,8 @@ struct posture_tally {
     size_t list_count, list_cap;
     size_t sorted_count; /* of the list, from its start: as of the last cut */
     bool is_truncated;
-    int64_t next_stale_ns; /* the first instant at which a fresh report turns stale;
-                              INT64_MAX */
+    int64_t next_change_ns; /* the first instant at which a fresh report turns stale or
+                               an exception ends; INT64_MAX: none */
 };
 void posture_tally_done(struct posture_tally *tally);
 uint64_t posture_tally_expected(const struct posture_tally *tally);

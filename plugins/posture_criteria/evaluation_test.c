@@ -235,6 +235,20 @@ static void test_several_reporters(void **state)
     posture_tally_done(&tally);
 }
 
+/* Kinds that share a scheme, and so a subject, at several reporters: one subject still.
+ */
+static void test_kinds_that_share_a_subject(void **state)
+{
+    struct world *world = *state;
+    report(world, "moj|n1|ssh|tls://a.moj.example:443", "pp", 0, NOW, 0);
+    report(world, "moj|n1|tls|tls://a.moj.example:443", "pp", 0, NOW, 0);
+    report(world, "moj|n2|ssh|tls://a.moj.example:443", "pp", 0, NOW, 0);
+    report(world, "moj|n2|tls|tls://a.moj.example:443", "pf", 0, NOW, 0);
+    struct posture_tally tally = tally_of(world, "moj", 0);
+    assert_tally(&tally, "P0 F1 M3 S0 U0 W0 N0 c1 u0 e4");
+    posture_tally_done(&tally);
+}
+
 static void test_min_takes_the_place_of_the_check(void **state)
 {
     static const struct {
@@ -411,8 +425,70 @@ static void test_incremental(void **state)
     assert_int_equal(heard.changed, 0);
     assert_int_equal(posture_evaluator_run(evaluator, stale_ns, &ops), 0);
     assert_int_equal(heard.changed, 4);
+    /* Then the exception of another agency ends, then the year. */
+    int64_t exception_ns = posture_evaluator_next_ns(evaluator);
+    assert_int_equal(exception_ns, NOW + 420 * MINUTE);
+    assert_int_equal(posture_evaluator_run(evaluator, exception_ns, &ops), 0);
     assert_int_equal(posture_evaluator_next_ns(evaluator),
                      posture_fiscal_year_start(2026));
+}
+
+/* An exception that ends changes what is counted, though no report comes. */
+static void test_exception_ends(void **state)
+{
+    struct world *world = *state;
+    const int64_t end_ns = NOW + 420 * MINUTE; /* 2025-11-24, midnight in Japan */
+    struct heard heard = {0};
+    const struct posture_evaluator_ops ops = {heard_changed, heard_wanted, &heard};
+    POSTURE_AUTO(posture_evaluator_free) struct posture_evaluator *evaluator = NULL;
+    report(world, "moj|n1|tls|tls://a.moj.example:443", "fp", 2031, end_ns - 60 * MINUTE,
+           0)
+        ->detail = strdup("{\"tls.version\":{\"code\":\"x.y\"}}");
+    assert_int_equal(posture_evaluator_new(&world->context, &evaluator), 0);
+    assert_int_equal(posture_evaluator_run(evaluator, end_ns - 60 * MINUTE, &ops), 0);
+    assert_int_equal(posture_evaluator_next_ns(evaluator), end_ns);
+    heard = (struct heard){0};
+    assert_int_equal(posture_evaluator_run(evaluator, end_ns - 1, &ops), 0);
+    assert_int_equal(heard.changed, 0);
+    assert_int_equal(posture_evaluator_run(evaluator, end_ns, &ops), 0);
+    assert_int_equal(heard.changed, 3); /* agency, area, nation */
+    json_auto_t *documents = posture_evaluator_documents(evaluator);
+    const json_t *moj = document_find(documents, "agency", "moj", "c.two");
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(moj, "counts"), "excepted")),
+        0);
+}
+
+/* Exactly the target is the target: 0.55 * 100 is a little more than 55 in binary. */
+static void test_target_is_met_exactly(void **state)
+{
+    static const struct {
+        double target;
+        int passing, expected;
+        const char *status;
+    } rows[] = {
+        {0.55, 55, 100, "met"},        {0.55, 54, 100, "not_met"}, {0.07, 7, 100, "met"},
+        {0.07, 6, 100, "not_met"},     {0.14, 7, 50, "met"},       {1.0, 3, 3, "met"},
+        {1.0, 2, 3, "not_met"},        {0.0, 0, 3, "met"},         {0.7, 7, 10, "met"},
+        {0.7, 6999, 10000, "not_met"},
+    };
+    struct world *world = *state;
+    const struct posture_scope scope = {"agency", "moj"};
+    for (size_t i = 0; i < POSTURE_COUNT(rows); i++) {
+        struct posture_tally tally = {.next_change_ns = INT64_MAX};
+        tally.counts[POSTURE_STANDING_PASS] = (uint64_t)rows[i].passing;
+        tally.counts[POSTURE_STANDING_FAIL] =
+            (uint64_t)(rows[i].expected - rows[i].passing);
+        json_auto_t *targets = json_pack("{s:f}", "FY2025", rows[i].target);
+        json_auto_t *document = NULL;
+        struct posture_criterion criterion = world->catalogue->criteria[0];
+        criterion.targets = targets;
+        assert_int_equal(posture_evaluation_document(&world->context, &scope, &criterion,
+                                                     &tally, &document, NULL),
+                         0);
+        print_message("%d of %d\n", rows[i].passing, rows[i].expected);
+        assert_string_equal(posture_json_string(document, "status"), rows[i].status);
+    }
 }
 
 static void test_list_is_bounded(void **state)
@@ -512,6 +588,9 @@ int main(void)
         WORLD_TEST(test_documents),
         WORLD_TEST(test_deterministic),
         WORLD_TEST(test_incremental),
+        WORLD_TEST(test_kinds_that_share_a_subject),
+        WORLD_TEST(test_exception_ends),
+        WORLD_TEST(test_target_is_met_exactly),
         WORLD_TEST(test_list_is_bounded),
         WORLD_TEST(test_sum_of_many),
         WORLD_TEST(test_key),

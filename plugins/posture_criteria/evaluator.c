@@ -148,7 +148,7 @@ static bool agency_is_due(const struct posture_evaluator *self, size_t index)
     if (!self->is_tallied[index] || (has && has->is_dirty))
         return true;
     for (size_t c = 0; c < self->context.catalogue->count; c++) {
-        if (tally_at(self, index, c)->next_stale_ns <= self->context.now_ns &&
+        if (tally_at(self, index, c)->next_change_ns <= self->context.now_ns &&
             self->context.catalogue->criteria[c].areas &
                 1u << self->context.registry->agencies[index].area)
             return true;
@@ -236,7 +236,7 @@ static int scope_run(struct posture_evaluator *self, struct scope_entry *entry,
     bool is_whole = true;
     for (size_t c = 0; c < self->context.catalogue->count; c++) {
         const struct posture_criterion *criterion = &self->context.catalogue->criteria[c];
-        struct posture_tally sum = {.next_stale_ns = INT64_MAX};
+        struct posture_tally sum = {.next_change_ns = INT64_MAX};
         size_t members = 0;
         int r = 0;
         for (size_t m = 0; r == 0 && m < entry->member_count; m++) {
@@ -282,7 +282,7 @@ int64_t posture_evaluator_next_ns(const struct posture_evaluator *self)
     for (size_t a = 0; a < self->context.registry->agency_count; a++) {
         for (size_t c = 0; self->is_tallied[a] && c < self->context.catalogue->count;
              c++) {
-            int64_t stale_ns = tally_at(self, a, c)->next_stale_ns;
+            int64_t stale_ns = tally_at(self, a, c)->next_change_ns;
             /* 0: the criterion does not apply, never tallied */
             if (stale_ns > 0 && stale_ns < next_ns)
                 next_ns = stale_ns;

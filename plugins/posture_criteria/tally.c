@@ -20,11 +20,23 @@ int64_t posture_stale_after_ns(const struct posture_registry_index *registry,
     return (int64_t)((2 * interval_s + STALE_GRACE_S) * 1e9);
 }
 
+static int kind_compare(const struct posture_record *x, const struct posture_record *y)
+{
+    size_t x_len = (size_t)(x->subject_at - x->kind_at);
+    size_t y_len = (size_t)(y->subject_at - y->kind_at);
+    int order =
+        memcmp(x->key + x->kind_at, y->key + y->kind_at, x_len < y_len ? x_len : y_len);
+    return order ? order : (x_len > y_len) - (x_len < y_len);
+}
+
+/* By kind first: two kinds may share a subject, and its reporters must stand together. */
 static int record_compare(const void *a, const void *b)
 {
     const struct posture_record *x = *(struct posture_record *const *)a;
     const struct posture_record *y = *(struct posture_record *const *)b;
-    int order = strcmp(posture_record_subject(x), posture_record_subject(y));
+    int order = kind_compare(x, y);
+    if (order == 0)
+        order = strcmp(posture_record_subject(x), posture_record_subject(y));
     return order ? order : strcmp(x->key, y->key);
 }
 
@@ -59,7 +71,7 @@ void posture_agency_view_done(struct posture_agency_view *view)
 void posture_tally_done(struct posture_tally *tally)
 {
     free(tally->list);
-    *tally = (struct posture_tally){.next_stale_ns = INT64_MAX};
+    *tally = (struct posture_tally){.next_change_ns = INT64_MAX};
 }
 
 uint64_t posture_tally_expected(const struct posture_tally *tally)
@@ -238,8 +250,8 @@ static int subject_tally(struct work *work, struct posture_record *const *record
             newest = record;
         if (context->now_ns > stale_ns)
             continue;
-        if (stale_ns < tally->next_stale_ns)
-            tally->next_stale_ns = stale_ns + 1;
+        if (stale_ns < tally->next_change_ns)
+            tally->next_change_ns = stale_ns + 1;
         struct outcome outcome =
             record_outcome(context, work->agency, work->criterion, work->words, record);
         if (!worst || (outcome.status != worst_outcome.status &&
@@ -308,16 +320,27 @@ static int missing_tally(struct work *work)
     return 0;
 }
 
+/* Exceptions are counted, so that the end of one is a change like staleness. */
+static void exceptions_note(struct work *work)
+{
+    for (size_t i = 0; i < work->agency->exception_count; i++) {
+        int64_t expires_ns = work->agency->exceptions[i].expires_ns;
+        if (expires_ns > work->context->now_ns &&
+            expires_ns < work->tally->next_change_ns)
+            work->tally->next_change_ns = expires_ns;
+    }
+}
+
 static int agency_tally(struct work *work, const struct posture_agency_view *view)
 {
     size_t i = 0;
+    exceptions_note(work);
     while (i < view->count) {
         struct posture_record *first = view->records[i];
         if (!posture_record_is_kind(first, work->criterion->kind)) {
             i++;
             continue;
         }
-        /* A subject is of one kind, but two kinds may share a scheme. */
         size_t end = i + 1;
         while (end < view->count &&
                posture_record_is_kind(view->records[end], work->criterion->kind) &&
@@ -340,7 +363,7 @@ int posture_tally_agency(const struct posture_evaluation_context *context,
 {
     struct work work = {
         .context = context, .agency = agency, .criterion = criterion, .tally = ret};
-    *ret = (struct posture_tally){.next_stale_ns = INT64_MAX};
+    *ret = (struct posture_tally){.next_change_ns = INT64_MAX};
     if (criterion->check_count > CHECKS_MAX)
         return POSTURE_E_LIMIT;
     for (size_t i = 0; i < criterion->check_count; i++)
@@ -372,8 +395,8 @@ int posture_tally_add(struct posture_tally *sum, const struct posture_tally *fro
         sum->oldest_ns = from->oldest_ns;
     if (from->newest_ns > sum->newest_ns)
         sum->newest_ns = from->newest_ns;
-    if (from->next_stale_ns < sum->next_stale_ns)
-        sum->next_stale_ns = from->next_stale_ns;
+    if (from->next_change_ns < sum->next_change_ns)
+        sum->next_change_ns = from->next_change_ns;
     sum->is_truncated = sum->is_truncated || from->is_truncated;
     for (size_t i = 0; i < from->list_count; i++) {
         /* Both are sorted as far as this looks: what is behind the last that stays, and
