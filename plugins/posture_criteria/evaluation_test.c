@@ -520,7 +520,7 @@ static void test_sum_of_many(void **state)
                        i % 2 ? "moj" : "power", (i * 7) % 900);
         report(world, key, i % 3 ? "wp" : "fp", 2031, NOW, 0);
     }
-    struct posture_tally sum = {.next_stale_ns = INT64_MAX}, parts[2];
+    struct posture_tally sum = {.next_change_ns = INT64_MAX}, parts[2];
     struct posture_agency everything = *posture_registry_agency(world->registry, "moj");
     everything.exact_count = 0;
     for (int i = 0; i < 2; i++) {
