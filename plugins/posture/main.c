@@ -15,9 +15,9 @@ static const struct {
      "Measure TLS endpoints (tls://HOST:PORT, or HOST[:PORT]) and judge them.",
      command_probe},
     {COMMAND_JUDGE, "judge", "[OPTION]… [FILE]…",
-     "Judge stored reports again: NDJSON in (standard input by default), NDJSON out, one "
-     "line a\n"
-     "report and profile. Lines that are no reports are named and passed over.",
+     "Judge stored reports again: NDJSON in (standard input by default), NDJSON out.\n"
+     "One line a report and profile; lines that are no reports are named and passed "
+     "over.",
      command_judge},
     {COMMAND_CHECKS, "checks", "[OPTION]… [ID]…",
      "The checks: question, why, what to do, source. ID may end in a dot: tls.cert.",

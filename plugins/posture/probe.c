@@ -62,7 +62,10 @@ static int target_add(struct targets *targets, const struct arguments *arguments
 static char *target_of_line(char *line)
 {
     line += strspn(line, " \t");
-    line[strcspn(line, " \t\r\n#")] = '\0';
+    line[strcspn(line, "\r\n#")] = '\0';
+    size_t len = strlen(line);
+    while (len > 0 && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+        line[--len] = '\0';
     return line;
 }
 
@@ -83,7 +86,11 @@ static int list_add(struct targets *targets, const struct arguments *arguments,
             break;
         }
         const char *target = target_of_line(line);
-        if (*target)
+        if (strpbrk(target,
+                    " \t")) /* not passed over: somebody means it to be measured */
+            r = posture_error_set(&why, POSTURE_E_FORMAT,
+                                  "'%s': expected one target a line", target);
+        else if (*target)
             r = target_add(targets, arguments, target, &why);
         if (r < 0)
             (void)posture_error_set(reterr, r, "%s:%d: %s", path, number,

@@ -214,6 +214,10 @@ def test_probe_list_error_names_the_line(tmp_path):
     done = run("probe", "-f", targets)
     assert done.returncode == 2
     assert f"{targets}:3:" in done.stderr
+    targets.write_text("127.0.0.1:1 127.0.0.1:2  # two\n")
+    done = run("probe", "-f", targets)
+    assert done.returncode == 2
+    assert f"{targets}:1: '127.0.0.1:1 127.0.0.1:2': expected one target a line" in done.stderr
 
 
 def test_probe_worker_missing(tmp_path):
@@ -484,7 +488,9 @@ def test_usage_errors_say_what_was_expected(args, says):
 
 
 def test_help_and_version():
-    assert "probe" in run("--help").stdout
+    overview = [line for line in run("--help").stdout.splitlines() if line.startswith("  ")]
+    assert len(overview) == 4
+    assert all(line.endswith(".") for line in overview), overview
     assert re.fullmatch(r"posture \d+\.\d+\.\d+\n", run("--version").stdout)
     for command in ("probe", "judge", "checks", "spool"):
         done = run(command, "--help")
