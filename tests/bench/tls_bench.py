@@ -6,7 +6,8 @@
     tests/bench/tls_bench.py [--endpoints N] [--runs N] [--build build/release]
 
 CPU is user + system of the client's processes (rusage of children); loopback, so that part of the server's TCP work is in
-it, for every tool alike. Connections are counted by a proxy of ours, for one endpoint.
+it, for every tool alike. Connections are counted by a proxy of ours, for one endpoint. The last row is what as many bare
+exchanges as we make cost here (tls_limit: blocking, one fixed hello, no parsing, no handshake).
 """
 
 import argparse
@@ -81,8 +82,17 @@ def main():
                 runs = [cpu_of(tool, some, args.build) for _ in range(args.runs)]
                 cpu = sorted(1000 * c / len(some) for c, _ in runs)
                 rate = statistics.median(len(some) / t for _, t in runs)
+                if tool is ours:
+                    our_connections = connections
                 spread = f"{cpu[0]:.2f}/{statistics.median(cpu):.2f}/{cpu[-1]:.2f}"
                 print(f"{name:<44} {len(some):>4} {spread:>20} {rate:>12.1f} {connections:>12}")
+            limit = args.build / "tests" / "bench" / "tls_limit"
+            us = sorted(float(subprocess.run([limit, str(ports[0]), "2000"], check=True, capture_output=True,
+                                             text=True).stdout) for _ in range(args.runs))
+            ms = [u * our_connections / 1000 for u in us]
+            name = f"limit: {our_connections} bare exchanges of {statistics.median(us):.0f} us"
+            print(f"{name:<44} {'-':>4} {f'{ms[0]:.2f}/{statistics.median(ms):.2f}/{ms[-1]:.2f}':>20} {'-':>12} "
+                  f"{our_connections:>12}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
