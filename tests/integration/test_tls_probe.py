@@ -233,7 +233,8 @@ def test_name_needs_allow(certs, tmp_path):
 
 
 def test_name_that_does_not_exist():
-    (report,) = crypto_worker.probe(["tls://does-not-exist.invalid:443"], DeadlineMs=20000, TimeoutMs=1000)
+    (report,) = crypto_worker.probe(["tls://does-not-exist.invalid:443"], wrapper=crypto_worker.OFFLINE, DeadlineMs=20000,
+                                    TimeoutMs=1000)
     tls = report["facts"]["tls"]
     assert tls["resolution"]["error"] in ("nxdomain", "failed", "timeout") and tls["endpoints"] == []
     assert {r["result"] for r in report["results"]} == {"unknown"}

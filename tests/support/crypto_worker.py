@@ -13,6 +13,10 @@ SOURCE = pathlib.Path(os.environ.get("POSTURE_SOURCE_DIR", pathlib.Path(__file__
 BUILD = pathlib.Path(os.environ.get("POSTURE_BUILD_DIR", SOURCE / "build" / "dev"))
 
 
+# A network of its own without an interface up: a look-up cannot leave this machine.
+OFFLINE = ("unshare", "--net")
+
+
 def escape(text):
     for plain, written in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
         text = text.replace(plain, written)
@@ -38,9 +42,9 @@ def settings_lines(endpoints, options):
 
 
 class Worker:
-    """The worker process, its end of the socket pair, and its standard output."""
+    """The worker process, its end of the socket pair, and its standard output. wrapper: a command that execs it."""
 
-    def __init__(self, endpoints, once=True, program=None, **options):
+    def __init__(self, endpoints, once=True, program=None, wrapper=(), **options):
         options.setdefault("TrustStore", "none")
         program = program or BUILD / "plugins" / "posture_crypto" / "posture-crypto"
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -53,7 +57,7 @@ class Worker:
             os.set_inheritable(3, True)
 
         self.process = subprocess.Popen(
-            [str(program)] + (["--once"] if once else []), stdout=subprocess.PIPE,
+            [*wrapper, str(program)] + (["--once"] if once else []), stdout=subprocess.PIPE,
             stderr=None, preexec_fn=hand_over, close_fds=False)
         theirs.close()
         self.socket.sendall(settings_lines(endpoints, options))
