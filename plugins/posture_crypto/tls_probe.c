@@ -42,8 +42,9 @@ static const struct posture_tls_trust *store_find(const struct posture_crypto_tl
     return NULL;
 }
 
-static int store_add(struct posture_crypto_tls *tls, const char *name,
-                     struct posture_error *reterr)
+/* endpoint: the argument of the block that names the store; NULL: the plugin does. */
+static int store_add(struct posture_crypto_tls *tls, const char *endpoint,
+                     const char *name, struct posture_error *reterr)
 {
     if (store_find(tls, name))
         return 0;
@@ -54,7 +55,13 @@ static int store_add(struct posture_crypto_tls *tls, const char *name,
     tls->stores = stores;
     struct store *store = &stores[tls->store_count];
     store->name = name;
-    POSTURE_TRY(posture_tls_trust_load(name, &store->trust, reterr));
+    struct posture_error error = {0};
+    int r = posture_tls_trust_load(name, &store->trust, &error);
+    if (r < 0)
+        return posture_error_set(reterr, r, "%s%s%soption TrustStore \"%s\": %s",
+                                 endpoint ? "block Endpoint \"" : "",
+                                 endpoint ? endpoint : "", endpoint ? "\": " : "", name,
+                                 error.text[0] ? error.text : posture_strerror(r));
     tls->store_count++;
     return 0;
 }
@@ -70,11 +77,12 @@ int posture_crypto_tls_new(const struct posture_settings *settings,
     POSTURE_TRY(
         posture_tls_context_new(tls->settings->common.data_dir, &tls->context, reterr));
     POSTURE_TRY(posture_address_policy_new(&tls->settings->allow, &tls->policy, reterr));
-    POSTURE_TRY(store_add(tls, tls->settings->trust_store, reterr));
+    POSTURE_TRY(store_add(tls, NULL, tls->settings->trust_store, reterr));
     for (size_t i = 1; i < settings->count; i++) {
         const struct posture_crypto_endpoint *endpoint = settings->blocks[i].values;
         if (endpoint->trust_store)
-            POSTURE_TRY(store_add(tls, endpoint->trust_store, reterr));
+            POSTURE_TRY(store_add(tls, settings->blocks[i].argument,
+                                  endpoint->trust_store, reterr));
     }
     *ret = POSTURE_TAKE(tls);
     return 0;

@@ -350,6 +350,21 @@ static int target_prepare(struct worker *worker, const struct posture_settings *
     return 0;
 }
 
+static int profile_load(struct worker *worker, struct posture_error *reterr)
+{
+    const struct posture_crypto_settings *settings = worker->settings;
+    struct posture_error error = {0};
+    int r = posture_profile_load(settings->common.data_dir, settings->profile,
+                                 &worker->profile, &error);
+    if (r == 0)
+        return 0;
+    char text[POSTURE_ERROR_TEXT_MAX + POSTURE_ERROR_FILE_MAX];
+    return posture_error_set(reterr, r, "option Profile \"%s\": %s", settings->profile,
+                             error.text[0]
+                                 ? posture_error_format(&error, text, sizeof(text))
+                                 : posture_strerror(r));
+}
+
 static int worker_prepare(struct posture_worker *runtime, struct posture_error *reterr)
 {
     struct worker *worker = posture_calloc(1, sizeof(*worker));
@@ -362,8 +377,7 @@ static int worker_prepare(struct posture_worker *runtime, struct posture_error *
     const char *data_dir = worker->settings->common.data_dir;
     POSTURE_TRY(posture_crypto_tls_new(settings, &worker->tls, reterr));
     POSTURE_TRY(posture_check_registry_load(data_dir, &worker->checks, reterr));
-    POSTURE_TRY(posture_profile_load(data_dir, worker->settings->profile,
-                                     &worker->profile, reterr));
+    POSTURE_TRY(profile_load(worker, reterr));
     worker->targets = posture_calloc(settings->count, sizeof(*worker->targets));
     if (!worker->targets)
         return -ENOMEM;

@@ -272,8 +272,10 @@ def test_first_ten_values_in_ten_seconds(certs, tmp_path):
     (["smtp://127.0.0.1:25"], {}, "scheme tls"),
     (["tls://"], {}, "tls://"),
     (["tls://a.jp", "tls://A.jp:443"], {}, "twice"),
-    (["tls://a.jp"], {"TrustStore": "/nonexistent.pem"}, "/nonexistent.pem"),
-    (["tls://a.jp"], {"Profile": "no-such-profile"}, "no-such-profile"),
+    (["tls://a.jp"], {"TrustStore": "/nonexistent.pem"}, '^option TrustStore "/nonexistent.pem": No such file.*expected'),
+    (["tls://a.jp"], {"TrustStore": "/dev/null"}, '^option TrustStore "/dev/null": no certificate in it; expected'),
+    ([("tls://a.jp", {"TrustStore": "/nonexistent.pem"})], {}, '^block Endpoint "tls://a.jp": option TrustStore "/non'),
+    (["tls://a.jp"], {"Profile": "no-such-profile"}, '^option Profile "no-such-profile": data file'),
     (["tls://a.jp"], {"Allow": ["300.0.0.0/8"]}, "300.0.0.0/8"),
 ])
 def test_bad_settings_are_named(endpoints, options, want):

@@ -2,6 +2,7 @@
 /* Copyright The posture authors */
 #include "common/tls/certificate.h"
 
+#include "common/base/mem.h"
 #include "common/base/parse.h"
 
 #include <openssl/bio.h>
@@ -12,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,22 +64,27 @@ int posture_tls_trust_load(const char *store, struct posture_tls_trust **ret,
             if (!path)
                 return posture_error_set(
                     reterr, POSTURE_E_MISSING,
-                    "no system trust store: none of the known places (such as "
-                    "%s) can be read; set TrustStore to a PEM file or \"none\"",
+                    "none of the known places (such as %s) can be read; expected a PEM "
+                    "file of certificates or none",
                     system_bundles[0]);
         }
         trust->store = X509_STORE_new();
         if (!trust->store)
             return -ENOMEM;
+        /* OpenSSL would say "system lib" and not which. */
+        POSTURE_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return posture_error_set(reterr, -errno,
+                                     "%s; expected a PEM file of certificates that the "
+                                     "worker's user may read, system or none",
+                                     strerror(errno));
         ERR_clear_error();
-        if (X509_STORE_load_file(trust->store, path) != 1) {
-            char text[256];
-            ERR_error_string_n(ERR_peek_last_error(), text, sizeof(text));
-            ERR_clear_error();
-            return posture_error_at(
-                reterr, POSTURE_E_FORMAT, path, 0, 0,
-                "trust store: expected a readable file of PEM certificates (%s)", text);
-        }
+        int loaded = X509_STORE_load_file(trust->store, path);
+        ERR_clear_error();
+        if (loaded != 1)
+            return posture_error_set(reterr, POSTURE_E_FORMAT,
+                                     "no certificate in it; expected a PEM file of "
+                                     "certificates, system or none");
     }
     *ret = POSTURE_TAKE(trust);
     return 0;
