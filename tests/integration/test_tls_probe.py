@@ -67,13 +67,14 @@ def test_nginx_modern_server_order(certs, schema, tmp_path):
 
 
 def test_connections_are_the_minimum(certs, tmp_path):
-    """One per accepted suite, version and group, one per refusal, one per order, one handshake; no more."""
+    """One per accepted suite, version and group, one per refusal, one per order, one handshake, and one where nothing else was
+    answered after the last refusal; no more."""
     with servers.Nginx(tmp_path, certs.make("rsa2048")) as server, servers.proxy_to(server.port) as counter:
         e = measure(counter.uri)
         assert counter.accepted == e["connections"]
     accepted = len(e["suites"]["TLSv1.2"]) + len(e["suites"]["TLSv1.3"]) + len(e["groups"]) - 1  # the first hello is both
     refusals = 2 + 2 + 4  # suites and groups of both families; TLS 1.1, 1.0, SSLv3, SSLv2
-    assert e["connections"] == accepted + refusals + 2 + 1
+    assert e["connections"] - (accepted + refusals + 2 + 1) in (0, 1)
 
 
 def test_old_versions(certs, schema, tmp_path):
@@ -217,6 +218,29 @@ def test_post_quantum(certs, schema, groups, has_chain):
     assert e["versions"] == ["TLSv1.3"]
     assert bool(e["chains"]) == has_chain
     assert e.get("incomplete", []) == ([] if has_chain else ["chains"])
+
+
+STORMS = {"close": "close", "handshake_failure": bytes.fromhex("15030300020228"),
+          "internal_error": bytes.fromhex("15030300020250"), "http": b"HTTP/1.1 503 Busy\r\n\r\n"}
+
+
+@pytest.mark.parametrize("storm", STORMS)
+def test_refusing_everything_from_the_middle_is_no_measurement(storm, certs, tmp_path):
+    """A legacy server that goes over to refusing (a rate limit) never looks better than it is."""
+    ranks = ["fail", "unknown", "warn", "pass", "na"]
+    with servers.Nginx(tmp_path, certs.make("rsa2048"), protocols="TLSv1 TLSv1.1 TLSv1.2 TLSv1.3",
+                       ciphers="AES128-SHA:AES256-SHA:ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0") as server:
+        def results(limit):
+            seen = iter(range(10 ** 6))
+            with servers.proxy_to(server.port, lambda _: None if next(seen) < limit else STORMS[storm]) as proxy:
+                (report,) = crypto_worker.probe([proxy.uri], TimeoutMs=2000)
+            return {r["check"]: r["result"] for r in report["results"]}
+        whole = results(10 ** 6)
+        assert whole["tls.version"] == "warn" and whole["tls.key_exchange"] == "warn"
+        for limit in (1, 2, 3, 5, 8, 12, 20):
+            better = {check: (whole[check], result) for check, result in results(limit).items()
+                      if result != "unknown" and ranks.index(result) > ranks.index(whole[check])}
+            assert not better, (limit, better)
 
 
 # -- names and addresses --------------------------------------------------------------------------------------------------

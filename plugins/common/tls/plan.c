@@ -145,6 +145,40 @@ static void second_pass_begin(struct posture_tls_plan *plan)
     lane_of(plan, POSTURE_TLS_LANE_HANDSHAKE)->state = POSTURE_TLS_LANE_WAITING;
 }
 
+void posture_tls_plan_mark_unproven(struct posture_tls_plan *plan)
+{
+    for (unsigned i = 0; i < POSTURE_TLS_LANE_COUNT; i++) {
+        struct posture_tls_lane *lane = lane_of(plan, i);
+        if (lane_is_proven(plan, lane))
+            continue;
+        if (is_version_lane(i) && !lane->is_supported)
+            lane->is_unclear = true;
+        else
+            lane->is_incomplete = true;
+    }
+}
+
+/* All is asked and the last that the server said is a refusal: once more what it has
+ * taken before. */
+static void proof_begin(struct posture_tls_plan *plan)
+{
+    bool is_proven = true;
+    for (unsigned i = 0; i < POSTURE_TLS_LANE_COUNT; i++) {
+        if (!is_lane_done(plan, i))
+            return;
+        is_proven = is_proven && lane_is_proven(plan, &plan->lanes[i]);
+    }
+    if (is_proven || plan->is_proving)
+        return;
+    for (unsigned v = POSTURE_TLS_VERSION_COUNT; v-- > POSTURE_TLS_SSL3;) {
+        if (plan->lanes[v].found_count == 0)
+            continue;
+        plan->is_proving = true;
+        lane_ready(lane_of(plan, v), POSTURE_TLS_ASK_CONFIRM);
+        return;
+    }
+}
+
 /* Wakes the lanes whose conditions hold now. */
 void posture_tls_plan_wake(struct posture_tls_plan *plan)
 {
@@ -174,6 +208,7 @@ void posture_tls_plan_wake(struct posture_tls_plan *plan)
     second_pass_begin(plan);
     groups_begin(plan);
     handshake_begin(plan);
+    proof_begin(plan);
 }
 
 bool posture_tls_plan_next(struct posture_tls_plan *plan,
@@ -187,6 +222,7 @@ bool posture_tls_plan_next(struct posture_tls_plan *plan,
         lane->variant = openings[plan->opening_step].variant;
         lane_ready(lane, POSTURE_TLS_ASK_FIRST);
         posture_tls_plan_question(plan, (enum posture_tls_lane_id)version, ret);
+        ret->number = ++plan->asked;
         ret->is_opening = plan->opening_step == 0;
         lane->state = POSTURE_TLS_LANE_ASKED;
         return true;
@@ -197,6 +233,7 @@ bool posture_tls_plan_next(struct posture_tls_plan *plan,
         if (lane->state != POSTURE_TLS_LANE_READY)
             continue;
         posture_tls_plan_question(plan, (enum posture_tls_lane_id)i, ret);
+        ret->number = ++plan->asked;
         lane->state = POSTURE_TLS_LANE_ASKED;
         return true;
     }
@@ -255,10 +292,15 @@ void posture_tls_plan_captured(struct posture_tls_plan *plan,
 
 void posture_tls_plan_stop(struct posture_tls_plan *plan)
 {
+    posture_tls_plan_mark_unproven(plan);
     for (unsigned i = 0; i < POSTURE_TLS_LANE_COUNT; i++) {
         struct posture_tls_lane *lane = lane_of(plan, i);
         if (lane->state == POSTURE_TLS_LANE_DONE)
             continue;
+        if (plan->is_proving) {
+            lane_finish(lane);
+            continue;
+        }
         if (is_version_lane(i) && !is_past_first(lane))
             lane->is_unclear = true;
         else if (lane->purpose != POSTURE_TLS_ASK_ORDER)

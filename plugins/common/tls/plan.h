@@ -25,8 +25,7 @@ enum posture_tls_purpose {
     POSTURE_TLS_ASK_FIRST,   /* is this version spoken at all? */
     POSTURE_TLS_ASK_SUITE,   /* which suite of what is left? */
     POSTURE_TLS_ASK_ORDER,   /* what was accepted, reversed: whose order counts? */
-    POSTURE_TLS_ASK_CONFIRM, /* after a refusal without an alert: does the server still
-                                answer? */
+    POSTURE_TLS_ASK_CONFIRM, /* after a refusal: does the server still answer? */
     POSTURE_TLS_ASK_GROUP,
     POSTURE_TLS_ASK_HANDSHAKE, /* a whole TLS 1.3 handshake by OpenSSL */
 };
@@ -43,6 +42,7 @@ struct posture_tls_question {
     enum posture_tls_lane_id lane;
     enum posture_tls_purpose purpose;
     enum posture_tls_version version; /* highest that is offered */
+    unsigned number;                  /* from 1, in the order of asking */
     bool is_opening;                  /* every version at once */
     struct posture_tls_hello hello;   /* its lists point into this struct; random unset */
     uint32_t suites[POSTURE_TLS_SUITES_MAX];
@@ -87,6 +87,8 @@ struct posture_tls_lane {
     bool needs_confirm;
     bool spans_chunks; /* accepted suites of more than one chunk: their order is not known
                         */
+    unsigned refused_at; /* number of the last question asked when it was refused
+                            something; 0: never */
     uint8_t retries;
     uint8_t order; /* 0 not known, 1 the client's, 2 the server's */
     uint8_t first_chunk;
@@ -115,7 +117,10 @@ struct posture_tls_plan {
     bool is_length_intolerant;
     bool is_extension_intolerant;
     bool is_share_intolerant; /* TLS 1.3 only for those who bring a key share */
-    int gate_lane; /* runs alone until it knows which variant works; -1: none */
+    unsigned asked;           /* number of the last question */
+    unsigned answered; /* highest number of a question that was answered, not refused */
+    bool is_proving;   /* the last question: does the server still answer? */
+    int gate_lane;     /* runs alone until it knows which variant works; -1: none */
     enum posture_tls_variant start_variant;
     struct posture_tls_lane lanes[POSTURE_TLS_LANE_COUNT];
     uint16_t groups[POSTURE_TLS_GROUPS_MAX]; /* codes, as found */

@@ -293,8 +293,7 @@ static void order_refused(struct posture_tls_lane *lane, enum posture_tls_outcom
     }
     /* What was taken before is refused now: the refusal that ended the list proves
      * nothing. */
-    if (lane->needs_confirm)
-        lane->is_incomplete = true;
+    lane->is_incomplete = true;
     lane_finish(lane);
 }
 
@@ -413,6 +412,25 @@ static bool opening_answered(struct posture_tls_plan *plan,
     return true;
 }
 
+/* The first handshake may fail of our own accord: OpenSSL knows less than we ask for. */
+static bool is_no_refusal(const struct posture_tls_question *question)
+{
+    return question->lane == POSTURE_TLS_LANE_HANDSHAKE &&
+           question->authentication == POSTURE_TLS_AUTH_OTHER;
+}
+
+static void proof_answered(struct posture_tls_plan *plan, struct posture_tls_lane *lane,
+                           bool is_answer)
+{
+    if (!is_answer && lane->retries++ < RETRIES_MAX) {
+        lane->state = POSTURE_TLS_LANE_READY;
+        return;
+    }
+    if (!is_answer)
+        posture_tls_plan_mark_unproven(plan);
+    lane_finish(lane);
+}
+
 void posture_tls_plan_answer(struct posture_tls_plan *plan,
                              const struct posture_tls_question *question,
                              enum posture_tls_outcome outcome,
@@ -425,6 +443,14 @@ void posture_tls_plan_answer(struct posture_tls_plan *plan,
         opening_answered(plan, question, outcome))
         return;
     bool is_answer = outcome == POSTURE_TLS_ANSWERED;
+    if (is_answer && question->number > plan->answered)
+        plan->answered = question->number;
+    if (plan->is_proving) {
+        proof_answered(plan, lane, is_answer);
+        return;
+    }
+    if (!is_answer && !is_no_refusal(question))
+        lane->refused_at = plan->asked;
     if (question->lane == POSTURE_TLS_LANE_HANDSHAKE)
         handshake_answered(plan, outcome, question);
     else if (!is_version_lane(question->lane) && is_answer)

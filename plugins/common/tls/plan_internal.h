@@ -33,6 +33,17 @@ static inline void lane_finish(struct posture_tls_lane *lane)
     lane->state = POSTURE_TLS_LANE_DONE;
 }
 
+/* A refusal says something about the server only when the server has answered a question
+ * that was asked after it: one that has gone over to refusing everything (a rate limit, a
+ * restart, an overload) would else look like one that offers little. What was not proven
+ * so becomes incomplete. */
+static inline bool lane_is_proven(const struct posture_tls_plan *plan,
+                                  const struct posture_tls_lane *lane)
+{
+    return lane->refused_at == 0 || plan->answered > lane->refused_at;
+}
+void posture_tls_plan_mark_unproven(struct posture_tls_plan *plan);
+
 /* Wakes the lanes whose conditions hold now. */
 void posture_tls_plan_wake(struct posture_tls_plan *plan);
 

@@ -206,7 +206,10 @@ static enum posture_tls_outcome server_answer(const struct server *server,
     return refuse(server, flight, 70);
 }
 
-static size_t plan_run(const struct server *server, struct posture_tls_plan *plan)
+/* storm_at: number of the question from which on all is answered by storm; 0: none. */
+static size_t plan_run(const struct server *server, size_t storm_at,
+                       enum posture_tls_outcome storm, uint8_t alert,
+                       struct posture_tls_plan *plan)
 {
     static struct posture_tls_question q;
     struct posture_tls_flight flight;
@@ -219,6 +222,12 @@ static size_t plan_run(const struct server *server, struct posture_tls_plan *pla
         if (++questions > QUESTIONS_MAX)
             fail_msg("%s: asks for ever", server->label);
         enum posture_tls_outcome outcome = server_answer(server, &q, &flight);
+        if (storm_at > 0 && questions >= storm_at) {
+            memset(&flight, 0, sizeof(flight));
+            flight.has_alert = storm == POSTURE_TLS_ALERTED;
+            flight.alert = alert;
+            outcome = storm;
+        }
         if (outcome == POSTURE_TLS_ANSWERED && q.purpose != POSTURE_TLS_ASK_HANDSHAKE &&
             flight.version < 0x0304)
             posture_tls_plan_captured(plan, POSTURE_TLS_AUTH_RSA,
@@ -245,8 +254,9 @@ static const struct server servers[] = {
      .groups = 2,
      .order12 = 1,
      /* 1.3: 2 suites, refusal, order; groups: 1 more, refusal; handshake; 1.2: 3 suites,
-      * refusal, order; groups: refusal; refusals of 1.1, 1.0, SSLv3, SSLv2 */
-     .questions = 4 + 2 + 1 + 5 + 1 + 4},
+      * refusal, order; groups: refusal; refusals of 1.1, 1.0, SSLv3, SSLv2; one answer
+      * after the last refusal */
+     .questions = 4 + 2 + 1 + 5 + 1 + 4 + 1},
     {.label = "modern, its own order",
      .traits = OWN_ORDER,
      .suites = {[POSTURE_TLS_12] = {MODERN12}, [POSTURE_TLS_13] = {MODERN13}},
@@ -256,7 +266,7 @@ static const struct server servers[] = {
      .intolerance = "",
      .groups = 2,
      .order12 = 2,
-     .questions = 17},
+     .questions = 18},
     {.label = "closes instead of alerts",
      .traits = CLOSES,
      .suites = {[POSTURE_TLS_12] = {MODERN12}, [POSTURE_TLS_13] = {MODERN13}},
@@ -382,7 +392,7 @@ static void test_servers(void **state)
     int failures = 0;
     for (size_t i = 0; i < POSTURE_COUNT(servers); i++) {
         const struct server *server = &servers[i];
-        size_t questions = plan_run(server, &plan);
+        size_t questions = plan_run(server, 0, POSTURE_TLS_ALERTED, 0, &plan);
         char versions[80], intolerance[8] = "";
         size_t n = 0;
         versions_text(&plan, versions, sizeof(versions));
@@ -433,6 +443,66 @@ static void test_servers(void **state)
     assert_int_equal(failures, 0);
 }
 
+/* A server that from some question on refuses everything: what is missing is said to be.
+ */
+static void test_storms_are_no_refusals(void **state)
+{
+    (void)state;
+    static const struct server server = {
+        .label = "legacy and modern",
+        .suites = {[POSTURE_TLS_10] = {0x002f, 0x000a},
+                   [POSTURE_TLS_12] = {MODERN12},
+                   [POSTURE_TLS_13] = {MODERN13}},
+        .groups13 = {0x1d, 0x17},
+        .groups12 = {0x1d, 0x17, 0x18},
+    };
+    static const struct {
+        const char *label;
+        enum posture_tls_outcome outcome;
+        uint8_t alert;
+    } storms[] = {
+        {"handshake_failure", POSTURE_TLS_ALERTED, 40},
+        {"protocol_version", POSTURE_TLS_ALERTED, 70},
+        {"internal_error", POSTURE_TLS_ALERTED, 80},
+        {"closes", POSTURE_TLS_CLOSED, 0},
+        {"resets", POSTURE_TLS_RESET, 0},
+        {"hangs", POSTURE_TLS_TIMED_OUT, 0},
+        {"not TLS", POSTURE_TLS_NOT_TLS, 0},
+        {"refuses TCP", POSTURE_TLS_REFUSED, 0},
+    };
+    static struct posture_tls_plan plan;
+    int failures = 0;
+    size_t all = plan_run(&server, 0, POSTURE_TLS_ALERTED, 0, &plan);
+    for (size_t s = 0; s < POSTURE_COUNT(storms); s++) {
+        for (size_t at = 2; at <= all; at++) {
+            (void)plan_run(&server, at, storms[s].outcome, storms[s].alert, &plan);
+            bool is_unclear = false;
+            for (unsigned v = 0; v < POSTURE_TLS_VERSION_COUNT; v++)
+                is_unclear |= plan.lanes[v].is_unclear && !plan.lanes[v].is_supported;
+            bool has_groups = plan.group_count == 3 ||
+                              plan.lanes[POSTURE_TLS_LANE_GROUPS13].is_incomplete ||
+                              plan.lanes[POSTURE_TLS_LANE_GROUPS12].is_incomplete ||
+                              is_unclear || plan.lanes[POSTURE_TLS_12].is_incomplete;
+            bool is_right = has_groups;
+            for (unsigned v = POSTURE_TLS_SSL3; v < POSTURE_TLS_VERSION_COUNT; v++) {
+                const struct posture_tls_lane *lane = &plan.lanes[v];
+                size_t want = list_len(server.suites[v]);
+                if (want > 0 && !lane->is_supported && !is_unclear)
+                    is_right = false;
+                if (lane->is_supported && lane->found_count < want &&
+                    !lane->is_incomplete)
+                    is_right = false;
+            }
+            if (is_right)
+                continue;
+            print_error("%s from question %zu on: something is missing in silence\n",
+                        storms[s].label, at);
+            failures++;
+        }
+    }
+    assert_int_equal(failures, 0);
+}
+
 /* Any sequence of outcomes comes to an end, and stop() ends it at any point. */
 static void test_chaos_ends(void **state)
 {
@@ -473,6 +543,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_servers),
+        cmocka_unit_test(test_storms_are_no_refusals),
         cmocka_unit_test(test_chaos_ends),
     };
     return cmocka_run_group_tests(tests, tables_load, tables_free);
