@@ -98,7 +98,11 @@ void tls_pq_hybrid_check(const struct posture_check_input *input,
         const char *name = json_string_value(item);
         const struct posture_profile_row *found =
             posture_profile_row(input->profile, "group", name);
-        if (!found || found->tier != POSTURE_TIER_PQC)
+        /* ML-KEM by itself is on the same list, and no hybrid. */
+        const char *type = posture_json_string(
+            posture_profile_table_row(input->profile, "groups", name), "type");
+        if (!found || found->tier != POSTURE_TIER_PQC || !type ||
+            strcmp(type, "hybrid") != 0)
             continue;
         if (posture_verdict_offer(verdict, POSTURE_RESULT_PASS,
                                   "tls.pq_hybrid.offered")) {
