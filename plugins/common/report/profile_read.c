@@ -468,6 +468,49 @@ static int tables_read(struct posture_profile *profile, const char *data_dir,
     return 0;
 }
 
+/* A profile may name code points that IANA has not; without the table nothing is known.
+ */
+static bool name_is_known(const struct posture_profile *profile, const char *table,
+                          const char *name)
+{
+    for (size_t i = 0; i < profile->table_count; i++) {
+        if (strcmp(profile->tables[i].name, table) == 0)
+            return strncmp(name, "0x", 2) == 0 ||
+                   json_object_get(profile->tables[i].index, name);
+    }
+    return true;
+}
+
+/* A name with a slip of the pen would judge nothing, and say nothing. */
+static int names_check(const struct posture_profile *profile, const char *file,
+                       struct posture_error *reterr)
+{
+    struct place place = {.file = file};
+    for (size_t i = 0; i < profile->count; i++) {
+        const struct posture_profile_row *row = &profile->rows[i];
+        snprintf(place.text, sizeof(place.text), "rows[%zu] (%.40s %.60s)", i, row->cls,
+                 row->name);
+        if (strcmp(row->cls, "group") == 0 &&
+            !name_is_known(profile, "groups", row->name))
+            return refuse(reterr, &place, "table groups has no such name");
+    }
+    size_t t, i, j;
+    const json_t *type, *set, *name;
+    json_array_foreach (
+        json_object_get(json_object_get(profile->root, "tls_types"), "types"), t, type) {
+        json_array_foreach (json_object_get(type, "suites"), i, set) {
+            json_array_foreach (json_object_get(set, "names"), j, name) {
+                snprintf(place.text, sizeof(place.text),
+                         "tls_types.types[%zu].suites[%zu] (%.60s)", t, i,
+                         json_string_value(name));
+                if (!name_is_known(profile, "suites", json_string_value(name)))
+                    return refuse(reterr, &place, "table suites has no such name");
+            }
+        }
+    }
+    return 0;
+}
+
 static int path_find(const char *data_dir, const char *id_or_path, char **ret_path,
                      struct posture_error *reterr)
 {
@@ -509,6 +552,7 @@ int posture_profile_load(const char *data_dir, const char *id_or_path,
     POSTURE_AUTO_BUF struct posture_buf all = {0};
     posture_buf_add(&all, bytes, len);
     POSTURE_TRY(tables_read(profile, data_dir, path, &all, reterr));
+    POSTURE_TRY(names_check(profile, path, reterr));
     POSTURE_TRY(posture_buf_error(&all));
     POSTURE_TRY(posture_digest12(all.data, all.len, profile->digest));
     *ret = POSTURE_TAKE(profile);

@@ -258,6 +258,23 @@ static void test_refused(void **state)
          "tables[0]"},
         {"table missing", HEAD "\"rows\":[" GOOD "],\"tables\":[\"tls/none.json\"]}",
          "none.json"},
+        {"group that IANA does not have",
+         HEAD "\"rows\":[" GOOD ",{\"class\":\"group\",\"name\":\"secp265r1\","
+              "\"tier\":\"recommended\"," SOURCE "}],\"tables\":[\"tls/groups.json\"]}",
+         "rows[1] (group secp265r1): table groups"},
+        {"suite that IANA does not have",
+         HEAD "\"rows\":[" GOOD "],\"tls_types\":{" SOURCE
+              ",\"types\":[{\"id\":\"a\",\"result\":\"pass\",\"versions\":["
+              "{\"name\":\"TLSv1.2\",\"rule\":\"may\",\"certainty\":\"high\"}],"
+              "\"certificate\":{\"certainty\":\"high\",\"rsa_min_bits\":2048,"
+              "\"ec_min_bits\":256,\"hashes\":[\"sha256\"]},"
+              "\"ecdhe\":{\"certainty\":\"high\",\"min_bits\":256},"
+              "\"dhe\":{\"certainty\":\"high\",\"min_bits\":2048},"
+              "\"static_rsa\":{\"certainty\":\"high\",\"allowed\":false,"
+              "\"rsa_min_bits\":null},"
+              "\"suites\":[{\"certainty\":\"high\",\"names\":[\"0xFE00\","
+              "\"TLS_AES_128_GCM_SHA265\"]}]}]},\"tables\":[\"tls/suites.json\"]}",
+         "tls_types.types[0].suites[0] (TLS_AES_128_GCM_SHA265): table suites"},
     };
     for (size_t i = 0; i < POSTURE_COUNT(rows); i++) {
         struct posture_profile *profile = NULL;
