@@ -53,6 +53,8 @@ struct worker {
     bool has_stats;
     uint64_t probes, failures, dropped, busy_ms;
     uint64_t running;
+    int64_t born_ns;
+    bool has_said_no_spool;
 };
 
 static const struct posture_check_set *const check_sets[] = {&posture_tls_checks, NULL};
@@ -248,6 +250,21 @@ static void target_due(void *data, size_t index)
     }
 }
 
+/* Without posture_kafka that is as wanted; with another SpoolSocket than its own it would
+ * go unnoticed. */
+static void spool_missing_say(struct worker *worker)
+{
+    int64_t age_ns = posture_monotonic_ns() - worker->born_ns;
+    if (worker->agency || worker->has_said_no_spool ||
+        age_ns < STATS_MS * POSTURE_NS_PER_MS / 2)
+        return;
+    worker->has_said_no_spool = true;
+    posture_worker_log(worker->runtime, POSTURE_LOG_NOTICE,
+                       "no spool answers at SpoolSocket \"%s\" (posture_kafka's must be "
+                       "the same): values go to collectd, reports wait",
+                       worker->settings->common.spool_socket);
+}
+
 static void stats_due(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
@@ -259,6 +276,7 @@ static void stats_due(uv_timer_t *timer)
     posture_worker_stat(runtime, "derive", "reports_dropped", (double)worker->dropped);
     if (!worker->spool)
         return;
+    spool_missing_say(worker);
     struct posture_spool_client_stats stats;
     posture_spool_client_stats(worker->spool, &stats);
     posture_worker_stat(runtime, "derive", "reports_stored", (double)stats.stored);
@@ -297,6 +315,10 @@ static void spool_welcomed(void *data, const char *agency, const char *reporter)
         free(new_reporter);
         return;
     }
+    if (worker->has_said_no_spool)
+        posture_worker_log(worker->runtime, POSTURE_LOG_NOTICE,
+                           "the spool answers: reports go out");
+    worker->has_said_no_spool = false;
     free(worker->agency);
     free(worker->reporter);
     worker->agency = new_agency;
@@ -374,6 +396,7 @@ static int worker_prepare(struct posture_worker *runtime, struct posture_error *
     const struct posture_settings *settings = posture_worker_settings(runtime);
     worker->runtime = runtime;
     worker->settings = posture_settings_plugin(settings);
+    worker->born_ns = posture_monotonic_ns();
     const char *data_dir = worker->settings->common.data_dir;
     POSTURE_TRY(posture_crypto_tls_new(settings, &worker->tls, reterr));
     POSTURE_TRY(posture_check_registry_load(data_dir, &worker->checks, reterr));

@@ -63,8 +63,11 @@ static int secret_read(struct kafka_worker *kafka, const struct posture_option_f
 
     if (!file->path)
         return 0;
-    POSTURE_TRY(posture_worker_open_now(kafka->worker, file->index, &fd, reterr));
-    int r = posture_worker_read_all(fd, SECRET_MAX, ret_text, &len);
+    struct posture_error error = {0};
+    int r = posture_worker_open_now(kafka->worker, file->index, &fd, &error);
+    if (r < 0)
+        return posture_error_set(reterr, r, "option %s: %s", option, error.text);
+    r = posture_worker_read_all(fd, SECRET_MAX, ret_text, &len);
     if (r == 0 && (len == 0 || strlen(*ret_text) != len))
         r = POSTURE_E_FORMAT;
     if (r < 0)
@@ -97,12 +100,12 @@ static int secrets_read(struct kafka_worker *kafka, struct posture_error *reterr
  * error. */
 static int configuration_check(struct kafka_worker *kafka, struct posture_error *reterr)
 {
-    POSTURE_AUTO_BUF struct posture_buf text = {0};
     rd_kafka_conf_t *conf = NULL;
     char errstr[256];
 
     POSTURE_TRY(posture_kafka_conf(&kafka->options->kafka, &kafka->secrets,
-                                   /* is_producer = */ true, &conf, &text, reterr));
+                                   /* is_producer = */ true, &conf, &kafka->properties,
+                                   reterr));
     /* Only rd_kafka_new() looks at certificates and keys. Its threads end with it. */
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_ERROR);
     rd_kafka_conf_set(conf, "log.queue", "true", NULL, 0);
@@ -114,8 +117,6 @@ static int configuration_check(struct kafka_worker *kafka, struct posture_error 
                                  errstr);
     }
     rd_kafka_destroy(rk);
-    posture_worker_log(kafka->worker, POSTURE_LOG_INFO, "librdkafka %s: %s",
-                       rd_kafka_version_str(), text.data ? text.data : "");
     return 0;
 }
 
@@ -248,7 +249,11 @@ static int start(struct posture_worker *worker, struct posture_error *reterr)
         .max_bytes = options->spool_max_bytes,
         .reserve_bytes = options->spool_reserve_bytes,
     };
-    POSTURE_TRY(posture_spool_open(&config, &kafka->spool, reterr));
+    struct posture_error error = {0};
+    int r = posture_spool_open(&config, &kafka->spool, &error);
+    if (r < 0)
+        return posture_error_set(reterr, r, "option SpoolDir: %s",
+                                 error.text[0] ? error.text : posture_strerror(r));
     POSTURE_TRY(posture_producer_new(loop, &options->kafka, &kafka->secrets,
                                      &kafka_producer_ops, kafka, NULL, &kafka->producer,
                                      reterr));
@@ -268,6 +273,9 @@ static int start(struct posture_worker *worker, struct posture_error *reterr)
     posture_spool_stats(kafka->spool, &stats);
     kafka->refused_said = stats.refused;
     kafka->is_dry = true;
+    posture_worker_log(worker, POSTURE_LOG_INFO, "librdkafka %s: %s",
+                       rd_kafka_version_str(),
+                       kafka->properties.data ? kafka->properties.data : "");
     posture_worker_log(worker, POSTURE_LOG_INFO, "%s: spool '%s' holds %llu records",
                        kafka->source, options->spool_dir,
                        (unsigned long long)stats.spooled);
@@ -303,6 +311,7 @@ static void worker_free(struct posture_worker *worker)
     if (!kafka)
         return;
     posture_spool_close(kafka->spool);
+    posture_buf_done(&kafka->properties);
     for (size_t i = 0; i < POSTURE_COUNT(kafka->secret_texts); i++) {
         if (kafka->secret_texts[i])
             explicit_bzero(kafka->secret_texts[i], strlen(kafka->secret_texts[i]));

@@ -14,7 +14,8 @@ struct kafka_worker {
     struct posture_worker *worker;
     const struct posture_kafka_options *options;
     struct posture_kafka_secrets secrets;
-    char *secret_texts[4]; /* what secrets points to */
+    char *secret_texts[4];         /* what secrets points to */
+    struct posture_buf properties; /* librdkafka's, as text for the log */
 
     char reporter[254];
     char source[400];         /* ce_source */

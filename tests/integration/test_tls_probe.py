@@ -220,6 +220,19 @@ def test_post_quantum(certs, schema, groups, has_chain):
     assert e.get("incomplete", []) == ([] if has_chain else ["chains"])
 
 
+def test_certificate_that_never_comes_whole_is_incomplete(certs, tmp_path):
+    with servers.Nginx(tmp_path, certs.make("rsa2048"), protocols="TLSv1.2", ciphers="AES128-GCM-SHA256") as server:
+        def handle(peer, _):
+            with socket.create_connection(("127.0.0.1", server.port)) as upstream:
+                upstream.sendall(peer.recv(65536))
+                peer.sendall(upstream.recv(65536)[:300])  # a ServerHello and the beginning of a Certificate
+        with servers.Scripted(handle) as cut:
+            (report,) = crypto_worker.probe([cut.uri])
+    (e,) = report["facts"]["tls"]["endpoints"]
+    assert e["versions"] == ["TLSv1.2"] and e["chains"] == [] and "chains" in e["incomplete"]
+    assert {r["result"] for r in report["results"] if r["check"].startswith("tls.cert.")} == {"unknown"}
+
+
 STORMS = {"close": "close", "handshake_failure": bytes.fromhex("15030300020228"),
           "internal_error": bytes.fromhex("15030300020250"), "http": b"HTTP/1.1 503 Busy\r\n\r\n"}
 

@@ -3,6 +3,7 @@
 #include "common/kafka/settings.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const char *const posture_kafka_security_words[] = {"plaintext", "tls", "sasl_plaintext",
@@ -158,6 +159,36 @@ static bool prefix_is_valid(const char *prefix)
            prefix[0] != '.' && prefix[len - 1] != '.';
 }
 
+/* "host:port, host:port"; a host alone means Kafka's own port. */
+static bool brokers_are_valid(const char *brokers)
+{
+    for (;;) {
+        brokers += strspn(brokers, " ");
+        size_t len = strcspn(brokers, ",");
+        const char *end = brokers + len;
+        size_t size = len;
+        while (size > 0 && brokers[size - 1] == ' ')
+            size--;
+        const char *host_end = brokers[0] == '[' ? memchr(brokers, ']', size) : NULL;
+        size_t host = brokers[0] == '['
+                          ? (host_end ? (size_t)(host_end + 1 - brokers) : 0)
+                          : strcspn(brokers, ":, ");
+        if (host == 0 || (brokers[0] == '[' && host < 4))
+            return false;
+        if (host < size) {
+            const char *port = brokers + host + 1;
+            size_t digits = strspn(port, "0123456789");
+            long number = digits > 0 && digits <= 5 ? strtol(port, NULL, 10) : 0;
+            if (brokers[host] != ':' || host + 1 + digits != size || number < 1 ||
+                number > 65535)
+                return false;
+        }
+        if (*end == '\0')
+            return true;
+        brokers = end + 1;
+    }
+}
+
 static int properties_check(const struct posture_option_list *list,
                             struct posture_error *reterr)
 {
@@ -185,10 +216,11 @@ int posture_kafka_settings_check(const struct posture_kafka_settings *settings,
                    settings->security == POSTURE_KAFKA_SASL_TLS;
     const char *security = posture_kafka_security_words[settings->security];
 
-    if (!settings->brokers || !*settings->brokers)
+    if (!settings->brokers || !brokers_are_valid(settings->brokers))
         return posture_error_set(
             reterr, POSTURE_E_OPTION,
-            "option Brokers: expected host:port, separated by commas");
+            "option Brokers: \"%.200s\": expected host:port, separated by commas",
+            settings->brokers ? settings->brokers : "");
     if (!prefix_is_valid(settings->topic_prefix ? settings->topic_prefix : ""))
         return posture_error_set(
             reterr, POSTURE_E_OPTION,

@@ -93,6 +93,38 @@ static void properties_are_refused(void **state)
     }
 }
 
+static void brokers_are_host_and_port(void **state)
+{
+    static const struct {
+        const char *brokers;
+        int r;
+    } rows[] = {
+        {"127.0.0.1:9092", 0},
+        {"kafka1.example.go.jp:9093, [2001:db8::1]:9093", 0},
+        {"kafka1,kafka2 ", 0},
+        {"", POSTURE_E_OPTION},
+        {" ", POSTURE_E_OPTION},
+        {"a:1,", POSTURE_E_OPTION},
+        {"nonsense:::", POSTURE_E_OPTION},
+        {"a:", POSTURE_E_OPTION},
+        {"a:0", POSTURE_E_OPTION},
+        {"a:65536", POSTURE_E_OPTION},
+        {"a:1 b:1", POSTURE_E_OPTION},
+        {"2001:db8::1", POSTURE_E_OPTION},
+        {"[]:1", POSTURE_E_OPTION},
+        {"[::1:1", POSTURE_E_OPTION},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct posture_kafka_settings settings = settings_with("linger.ms", "5");
+        struct posture_error error = {0};
+        settings.brokers = (char *)(uintptr_t)rows[i].brokers;
+        int r = posture_kafka_settings_check(&settings, &error);
+        if (r != rows[i].r || (r < 0 && !strstr(error.text, "expected host:port")))
+            fail_msg("\"%s\": got %d \"%s\"", rows[i].brokers, r, error.text);
+    }
+}
+
 static void bad_properties_are_named(void **state)
 {
     static const struct {
@@ -236,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(properties_are_refused),
+        cmocka_unit_test(brokers_are_host_and_port),
         cmocka_unit_test(bad_properties_are_named),
         cmocka_unit_test(options_need_each_other),
         cmocka_unit_test(promises_hold),

@@ -78,6 +78,19 @@ static json_t *intolerance_json(const struct posture_tls_plan *plan)
     return list;
 }
 
+/* Does a suite that the server took come with a certificate? */
+static bool has_certificate_suite(const struct posture_tls_plan *plan)
+{
+    for (unsigned v = POSTURE_TLS_SSL3; v <= POSTURE_TLS_12; v++) {
+        for (size_t i = 0; i < plan->lanes[v].found_count; i++) {
+            if (plan->tables->suites[plan->lanes[v].found[i]].authentication >=
+                POSTURE_TLS_AUTH_RSA)
+                return true;
+        }
+    }
+    return false;
+}
+
 static json_t *incomplete_json(const struct posture_tls_plan *plan, size_t chain_count)
 {
     json_t *list = json_array();
@@ -97,8 +110,9 @@ static json_t *incomplete_json(const struct posture_tls_plan *plan, size_t chain
     if (plan->lanes[POSTURE_TLS_LANE_GROUPS13].is_incomplete ||
         plan->lanes[POSTURE_TLS_LANE_GROUPS12].is_incomplete)
         json_array_append_new(list, json_string("groups"));
-    bool misses_chain = plan->lanes[POSTURE_TLS_LANE_HANDSHAKE].is_incomplete ||
-                        (plan->handshake_failed && chain_count == 0);
+    bool misses_chain =
+        plan->lanes[POSTURE_TLS_LANE_HANDSHAKE].is_incomplete ||
+        (chain_count == 0 && (plan->handshake_failed || has_certificate_suite(plan)));
     if (misses_chain)
         json_array_append_new(list, json_string("chains"));
     return list;
