@@ -104,9 +104,14 @@ static void test_judge(void **state)
     static const struct {
         const char *label, *planned_end, *want; /* want NULL: the judgement's own date */
     } rows[] = {
-        {"nothing declared", NULL, NULL},    {"later", "\"2032-03-31\"", "2032-03-31"},
-        {"earlier", "\"2020-01-01\"", NULL}, {"not a date", "\"soon\"", NULL},
+        {"nothing declared", NULL, NULL},
+        {"later", "\"2032-03-31\"", "2032-03-31"},
+        {"earlier", "\"2020-01-01\"", NULL},
+        {"not a date", "\"soon\"", NULL},
         {"not a string", "7", NULL},
+        {"no end planned", "\"9999-12-31\"", "2261-12-31"},
+        {"just beyond our clock", "\"2262-01-01\"", "2261-12-31"},
+        {"before our clock", "\"0001-01-01\"", NULL},
     };
     int64_t at_ns, want_ns;
     assert_int_equal(posture_date_parse_jst("2026-11-23", 10, &at_ns), 0);
