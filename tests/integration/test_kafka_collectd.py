@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import kafka  # noqa: E402
+from collectd import daemon_environment  # noqa: E402
 
 COLLECTD = shutil.which("collectd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 pytestmark = pytest.mark.skipif(not COLLECTD or not kafka.java_is_here(), reason="no collectd or no Java")
@@ -80,7 +81,8 @@ class Collectd:
 
     def start(self):
         self.process = subprocess.Popen([COLLECTD, "-f", "-C", str(self.base / "collectd.conf")],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+                                        env=daemon_environment(), stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.STDOUT)
         return self
 
     def kill(self):
