@@ -229,6 +229,7 @@ LoadPlugin logfile
     LogLevel info
     File "{base}/logs/collectd-{name}.log"
     Timestamp true
+    PrintSeverity true
 </Plugin>
 LoadPlugin cpu
 LoadPlugin csv
@@ -293,7 +294,9 @@ def write_collectd(base, name, host, plugins):
 
 
 def gather_plugins(base):
-    """collectd loads from one folder and takes no links: its own plugins and ours, copied."""
+    """collectd loads from one folder and takes no links: its own plugins and ours, copied. Workers and data too: their
+    users may not be able to enter the checkout (it often lies below /root)."""
+    shutil.copytree(INSTALLED, base / "installed")
     folder = base / "plugins"
     folder.mkdir()
     for name in ("logfile", "cpu", "csv"):
@@ -321,6 +324,13 @@ def agency_rows(model):
         if scope["type"] == "agency":
             rows[(scope["id"], evaluation["criterion"])] = evaluation
     return rows
+
+
+def logged_errors(base, lines=8):
+    """What the collectds have to say when something does not come."""
+    found = [f"    {path.stem}: {line}" for path in sorted((base / "logs").glob("collectd-*.log"))
+             for line in path.read_text(errors="replace").splitlines() if "[error]" in line]
+    return "".join("\n" + line for line in found[:lines])
 
 
 def wait_for(processes, what, seconds, probe):
@@ -405,7 +415,7 @@ def start_all(base, ports, processes):
     gather_plugins(base)
     make_certificates(base)
     write_registry(base, ports, ipv6)
-    values = {"base": base, "libexec": INSTALLED / "libexec" / "posture", "user": user.pw_name,
+    values = {"base": base, "libexec": base / "installed" / "libexec" / "posture", "user": user.pw_name,
               "kafka_user": kafka_user.pw_name, "kafka": ports["kafka"][0],
               "listen": listen_address(ipv6, ports["centre"][0])}
 
@@ -505,7 +515,7 @@ def main():
                 time.sleep(1)
                 processes.check()
     except Problem as problem:
-        print(f"quickstart: {problem}", file=sys.stderr)
+        print(f"quickstart: {problem}{logged_errors(base)}", file=sys.stderr)
         if processes.running:
             print(f"quickstart: logs are kept in {base}/logs", file=sys.stderr)
             arguments.keep = True

@@ -46,6 +46,17 @@ def test_spool_folder_that_others_read_is_named(spool):
         collectd.stop()
 
 
+def test_worker_that_refuses_its_settings_is_not_up(spool):
+    with Collectd(["cpu"], {"posture_crypto": 'TrustStore "/nonexistent.pem"\n' + ENDPOINT}, user=USER) as collectd:
+        collectd.start()
+        collectd.wait_log('option TrustStore "/nonexistent.pem": No such file or directory; expected')
+        collectd.wait_value("posture_crypto", type_instance="worker_restarts", at_least=2)
+        collectd.wait_value("cpu")
+        assert {numbers[0] for _, _, numbers in collectd.values("posture_crypto", type_instance="worker_up")} == {0}
+        assert collectd.log().count("refused its settings") == 1
+        collectd.stop()
+
+
 def test_missing_password_names_its_option(spool):
     block = (f'Agency "moj"\nBrokers "127.0.0.1:1"\nSecurity sasl_tls\nSASLUser "moj"\nSASLPasswordFile "{spool}/none"\n'
              f'SpoolDir "{spool}"\nUser "{USER}"\n')

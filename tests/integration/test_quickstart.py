@@ -54,6 +54,19 @@ def test_once_measures_and_evaluates_both_agencies_twice():
         assert family("posture-quickstart.") == []
 
 
+def test_a_checkout_that_only_root_may_enter(tmp_path):
+    """As below /root: the workers' users cannot read it."""
+    assert (TOP / "build" / "quickstart").is_dir(), "the test above builds it"
+    tmp_path.chmod(0o700)
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    script = 'mount --bind "$1" "$2" && cd "$2" && shift 2 && exec python3 contrib/dev/quickstart.py --once "$@"'
+    done = subprocess.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", str(TOP), str(checkout),
+                           *ports()], capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert family("posture-quickstart.") == []
+
+
 def test_a_port_in_use_is_named():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

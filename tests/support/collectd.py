@@ -117,6 +117,9 @@ class Collectd:
             shutil.copy(built(workers[name] if isinstance(workers, dict) else name), target)
             target.chmod(0o755)
 
+        # The worker's user may not be able to enter the checkout.
+        shutil.copytree(SOURCE / "schemas", self.directory / "schemas")
+
     def _write(self, plugins, posture, config, interval, user):
         lines = [
             f'Hostname "{self.hostname}"', "FQDNLookup false",
@@ -137,7 +140,7 @@ class Collectd:
             lines.append(f"LoadPlugin {name}")
             if block is not None:
                 lines.append(f'<Plugin {name}>\n WorkerDir "{self.worker_dir}"\n'
-                             f' SpoolSocket "{self.spool_socket}"\n DataDir "{SOURCE}/schemas"\n'
+                             f' SpoolSocket "{self.spool_socket}"\n DataDir "{self.directory}/schemas"\n'
                              + ("" if "User " in block else f' User "{user}"\n')
                              + f"{block}\n</Plugin>")
         lines.append(config)

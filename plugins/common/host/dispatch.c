@@ -294,6 +294,7 @@ static int fields_handle(struct posture_host *host, const char *const *f, size_t
         return refused_line(host, f[1]);
     if (strcmp(f[0], "ready") == 0 && count == 1) {
         host->worker.is_ready = true;
+        atomic_store(&host->counters.is_up, true);
         host->last_refusal[0] = '\0';
         return 0;
     }

@@ -41,7 +41,6 @@ int posture_host_worker_start(struct posture_host *host, struct posture_error *r
     POSTURE_TRY(posture_spawn(&host->spawn, &worker->child, reterr));
     worker->started_ns = worker->tokens_ns = posture_monotonic_ns();
     worker->tokens = LINES_BURST;
-    atomic_store(&host->counters.is_up, true);
     return 0;
 }
 
