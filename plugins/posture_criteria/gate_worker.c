@@ -523,11 +523,37 @@ posture_gate_worker_counters(const struct posture_gate_worker *self)
     return &self->gate.counters;
 }
 
+/* What is not done of one open partition, as far as the last answer of the broker goes;
+ * -1 when nothing was done since the assignment, so that its place is not known here. */
+static int64_t part_lag(const struct posture_gate_worker *self, int32_t p)
+{
+    int64_t low, high;
+    if (rd_kafka_get_watermark_offsets(posture_consumer_handle(self->consumer),
+                                       self->criteria->reports, p, &low, &high) ||
+        high < 0)
+        return -1;
+    int64_t next = self->parts[p].done + 1;
+    if (high == 0 || next >= high)
+        return 0;
+    return self->parts[p].done < 0 ? -1 : high - next;
+}
+
 int64_t posture_gate_worker_lag(const struct posture_gate_worker *self)
 {
     struct posture_consumer_stats stats;
+    int64_t sum = 0;
     if (self->is_closing)
         return -1;
+    for (int32_t p = 0; sum >= 0 && p < self->part_count; p++) {
+        if (self->parts[p].state == PART_NONE)
+            continue;
+        int64_t lag = self->parts[p].state == PART_OPEN ? part_lag(self, p) : -1;
+        sum = lag < 0 ? -1 : sum + lag;
+    }
+    if (sum >= 0 && posture_gate_worker_owned(self) > 0)
+        return sum;
+    /* The library knows every place, but tells it only now and then: what came since is
+     * not in it, what has been done since still is. */
     posture_consumer_stats(self->consumer, &stats);
     return stats.lag;
 }

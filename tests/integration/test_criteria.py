@@ -260,6 +260,26 @@ def test_duplicates_gaps_and_clock(place):
     assert centre.stats["new_epochs"] == 1 and centre.stats["clock_ahead"] == 1
 
 
+def test_what_is_done_does_not_wait(place):
+    """Pages are made when something changed, and that must not look like a message that still waits."""
+    place.make_topics()
+    centre = place.centre(support.agency_entry("moj", A)).start()
+    moj = place.agency("moj")
+    for n in range(5):  # each changes what is said
+        moj.report(A, legacy=n % 2 == 1)
+        place.producer.flush()
+        place.wait(lambda: f"posture_gate_accepted_total {n + 1}\n" in (is_metrics(centre) or ""), "accepted")
+        assert "posture_gate_lag_messages 0\n" in is_metrics(centre) or n == 0, n
+    assert centre.stop() == 0
+
+
+def is_metrics(centre):
+    try:
+        return centre.get("/metrics")
+    except OSError:
+        return None
+
+
 def model_evaluations(centre):
     out = {}
     for document in json.loads(centre.get("/evaluations.json"))["evaluations"]:
