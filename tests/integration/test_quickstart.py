@@ -26,7 +26,8 @@ def ports():
 
 
 def family(session):
-    """Processes of what that quickstart started: their command lines name its folder."""
+    """Processes of what that quickstart started: their command lines name its folder. Not those of one that somebody on
+    this machine had running before."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -34,9 +35,13 @@ def family(session):
                 text = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             except OSError:
                 continue
-            if session in text:
+            if session in text and entry.name not in EARLIER:
                 found.append(f"{entry.name}: {text[:120]}")
     return found
+
+
+EARLIER = set()
+EARLIER = {line.split(":")[0] for line in family("posture-quickstart.")}
 
 
 def folders():
