@@ -28,7 +28,7 @@ def path_run(modules, build, broker, directory, body, count, prefix):
         "Brokers": broker.bootstrap, "TopicPrefix": prefix, "HeartbeatInterval": "3600", "SpoolMaxBytes": str(8 << 30)})
     centre = centres.Centre(directory / "centre", broker, centres.registry(
         centres.agency_entry("moj", {"pattern": "tls://*.example:443", "expected": count}, max_subjects=10000000)),
-        TopicPrefix=prefix, EvaluateInterval="5")
+        TopicPrefix=prefix, Group=prefix, EvaluateInterval="5")
     try:
         centre.start()
         worker.start().wait_ready()
