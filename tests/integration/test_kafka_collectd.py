@@ -175,7 +175,11 @@ def test_worker_dies_and_comes_back(broker, collectd):
     time.sleep(2)
     [pid] = workers_of(collectd.process)
     os.kill(pid, signal.SIGKILL)
-    assert kafka.load_result(load)["stored"] == 12000
+    try:
+        assert kafka.load_result(load)["stored"] == 12000
+    except AssertionError as error:
+        raise AssertionError(f"{error}\nworkers {workers_of(collectd.process)}, was {pid}\n{collectd.log()[-3000:]}") \
+            from None
     collectd.wait_value("spooled", lambda v: v == 0)
     assert collectd.process.poll() is None
     numbers, duplicates = kafka.reports_of(kafka.read_topic(broker.bootstrap, collectd.topic))
