@@ -383,8 +383,14 @@ int posture_gate_worker_new(struct posture_criteria *criteria,
 {
     char host[256] = "";
     (void)gethostname(host, sizeof(host) - 1);
+    /* A member that comes back under its name gets its old partitions, whatever it asks
+     * for: another prefix must be another member. */
+    char instance[512];
+    snprintf(instance, sizeof(instance), "%s.%s",
+             criteria->settings->instance ? criteria->settings->instance : host,
+             criteria->settings->kafka.topic_prefix);
     const struct posture_consumer_ops ops = {
-        .instance = criteria->settings->instance ? criteria->settings->instance : host,
+        .instance = instance,
         .on_message = message_cb,
         .on_assign = assign_cb,
         .on_revoke = revoke_cb,

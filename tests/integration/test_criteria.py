@@ -537,6 +537,25 @@ def test_two_centres_share_and_say_it_once(place):
     place.wait(lambda: any("another centre evaluates" in t for c in (one, two) for _, t in c.logs), "the alarm", 90)
 
 
+def test_another_prefix_in_the_same_group(place):
+    """A centre that comes back under its name with another TopicPrefix is given the topics of that one."""
+    entry = support.agency_entry("moj", "tls://www.moj.example:443")
+    first = place.make_topics().centre(entry, Group=f"{place.prefix}-shared", Instance="centre").start()
+    first.wait_log("partitions assigned")
+    first.kill()
+    other = Place(place.broker, f"{place.prefix}b", place.directory).make_topics()
+    try:
+        other.centre(entry, name="again", Group=f"{place.prefix}-shared", Instance="centre").start()
+        other.agency("moj").report("tls://www.moj.example:443")
+        other.producer.flush(10)
+        end = time.monotonic() + 90  # the old member's session may have to end first
+        while not other.read("state.v1"):
+            assert time.monotonic() < end, "nothing came through the gate"
+            time.sleep(1)
+    finally:
+        other.close()
+
+
 def test_bad_settings_are_refused(place):
     for options, text in [({"Registry": "/nonexistent.json"}, "/nonexistent.json"),
                           ({"Profile": "no-such"}, "no-such"),
