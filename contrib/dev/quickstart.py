@@ -378,7 +378,8 @@ def print_table(model, lang):
     def percent(value):
         return "   -" if value is None else f"{value * 100:3.0f}%"
 
-    words = {"met": ("met", "32"), "not_met": ("NOT MET", "31"), "unmeasured": ("unmeasured", "33")}
+    words = {"en": {"met": ("met", "32"), "not_met": ("NOT MET", "31"), "unmeasured": ("unmeasured", "33")},
+             "ja": {"met": ("達成", "32"), "not_met": ("未達", "31"), "unmeasured": ("未計測", "33")}}[lang]
     print()
     head = {"en": ("achieved", "target", "coverage"), "ja": ("達成", "目標", "測定")}[lang]
     for agency, name in names.items():
@@ -499,11 +500,13 @@ def main():
         check_ports(ports)
         model, centre, prometheus = start_all(base, ports, processes)
         print_table(model, arguments.lang)
-        print(f"page        {centre}/")
-        print(f"metrics     {centre}/metrics")
-        print(f"Prometheus  {prometheus}/")
-        print(f"values      {base}/csv-modern/   (what every collectd writer gets)")
-        print(f"logs        {base}/logs/")
+        if not arguments.once:  # with --once they are gone in a moment
+            print(f"page        {centre}/")
+            print(f"metrics     {centre}/metrics")
+            print(f"Prometheus  {prometheus}/")
+        if not arguments.once or arguments.keep:
+            print(f"values      {base}/csv-modern/   (what every collectd writer gets)")
+            print(f"logs        {base}/logs/")
         differences = wrong(model)
         for line in differences:
             print(f"quickstart: WRONG: {line}", file=sys.stderr)
