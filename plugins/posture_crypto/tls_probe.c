@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
-#include "posture_crypto/tls_probe.h"
+#include "posture_crypto/measure.h"
+#include "posture_crypto/options.h"
+#include "posture_crypto/tls_checks.h"
+
+#include "common/tls/probe.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,7 +14,8 @@ struct store {
     struct posture_tls_trust *trust;
 };
 
-struct posture_crypto_tls {
+/* What the probes of kind tls share, made from the settings. */
+struct tls_shared {
     const struct posture_crypto_settings *settings;
     struct posture_tls_context *context;
     struct posture_address_policy *policy;
@@ -18,7 +23,7 @@ struct posture_crypto_tls {
     size_t store_count;
 };
 
-struct posture_crypto_tls *posture_crypto_tls_free(struct posture_crypto_tls *tls)
+static struct tls_shared *tls_free(struct tls_shared *tls)
 {
     if (!tls)
         return NULL;
@@ -30,9 +35,9 @@ struct posture_crypto_tls *posture_crypto_tls_free(struct posture_crypto_tls *tl
     free(tls);
     return NULL;
 }
-POSTURE_AUTO_DEFINE(struct posture_crypto_tls *, posture_crypto_tls_free)
+POSTURE_AUTO_DEFINE(struct tls_shared *, tls_free)
 
-static const struct posture_tls_trust *store_find(const struct posture_crypto_tls *tls,
+static const struct posture_tls_trust *store_find(const struct tls_shared *tls,
                                                   const char *name)
 {
     for (size_t i = 0; i < tls->store_count; i++) {
@@ -43,8 +48,8 @@ static const struct posture_tls_trust *store_find(const struct posture_crypto_tl
 }
 
 /* endpoint: the argument of the block that names the store; NULL: the plugin does. */
-static int store_add(struct posture_crypto_tls *tls, const char *endpoint,
-                     const char *name, struct posture_error *reterr)
+static int store_add(struct tls_shared *tls, const char *endpoint, const char *name,
+                     struct posture_error *reterr)
 {
     if (store_find(tls, name))
         return 0;
@@ -66,11 +71,11 @@ static int store_add(struct posture_crypto_tls *tls, const char *endpoint,
     return 0;
 }
 
-int posture_crypto_tls_new(const struct posture_settings *settings,
-                           struct posture_crypto_tls **ret, struct posture_error *reterr)
+static int tls_setup(struct posture_worker *runtime, void **ret,
+                     struct posture_error *reterr)
 {
-    POSTURE_AUTO(posture_crypto_tls_free)
-    struct posture_crypto_tls *tls = posture_calloc(1, sizeof(*tls));
+    const struct posture_settings *settings = posture_worker_settings(runtime);
+    POSTURE_AUTO(tls_free) struct tls_shared *tls = posture_calloc(1, sizeof(*tls));
     if (!tls)
         return -ENOMEM;
     tls->settings = posture_settings_plugin(settings);
@@ -79,6 +84,8 @@ int posture_crypto_tls_new(const struct posture_settings *settings,
     POSTURE_TRY(posture_address_policy_new(&tls->settings->allow, &tls->policy, reterr));
     POSTURE_TRY(store_add(tls, NULL, tls->settings->trust_store, reterr));
     for (size_t i = 1; i < settings->count; i++) {
+        if (strcmp(settings->blocks[i].type->name, posture_crypto_measure_tls.block) != 0)
+            continue;
         const struct posture_crypto_endpoint *endpoint = settings->blocks[i].values;
         if (endpoint->trust_store)
             POSTURE_TRY(store_add(tls, settings->blocks[i].argument,
@@ -88,12 +95,17 @@ int posture_crypto_tls_new(const struct posture_settings *settings,
     return 0;
 }
 
-int posture_crypto_tls_start(struct posture_crypto_tls *tls, uv_loop_t *loop,
-                             const struct posture_subject *subject,
-                             const struct posture_crypto_endpoint *endpoint,
-                             posture_tls_probe_cb *done, void *data,
-                             struct posture_tls_probe **ret)
+static void tls_teardown(void *shared)
 {
+    tls_free(shared);
+}
+
+static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject *subject,
+                     const void *values, posture_crypto_measured_cb *done, void *data,
+                     void **ret)
+{
+    const struct tls_shared *tls = shared;
+    const struct posture_crypto_endpoint *endpoint = values;
     const char *store =
         endpoint->trust_store ? endpoint->trust_store : tls->settings->trust_store;
     struct posture_tls_probe_options options = {
@@ -108,5 +120,56 @@ int posture_crypto_tls_start(struct posture_crypto_tls *tls, uv_loop_t *loop,
         .deadline_ms = tls->settings->deadline_ms,
         .connections = tls->settings->connections_per_host,
     };
-    return posture_tls_probe_start(loop, &options, done, data, ret);
+    struct posture_tls_probe *probe = NULL;
+    POSTURE_TRY(posture_tls_probe_start(loop, &options, done, data, &probe));
+    *ret = probe;
+    return 0;
 }
+
+static void tls_cancel(void *run)
+{
+    posture_tls_probe_cancel(run);
+}
+
+static json_t *tls_facts_none(const struct posture_subject *subject)
+{
+    return json_pack("{s:s,s:i,s:{s:s},s:[]}", "host", subject->host, "port",
+                     subject->port, "resolution", "error", "failed", "endpoints");
+}
+
+static bool tls_is_failure(const json_t *facts)
+{
+    size_t i;
+    const json_t *endpoint;
+    json_array_foreach (json_object_get(facts, "endpoints"), i, endpoint) {
+        if (json_array_size(json_object_get(endpoint, "versions")) > 0)
+            return false;
+    }
+    return true;
+}
+
+/* The last addresses go first, then the chains of the only one left. */
+static bool tls_shrink(json_t *facts)
+{
+    json_t *endpoints = json_object_get(facts, "endpoints");
+    size_t n = json_array_size(endpoints);
+    json_t *first = json_array_get(endpoints, 0);
+    if (n > 1)
+        json_array_remove(endpoints, n - 1);
+    else if (json_object_del(first, "chains") < 0)
+        return false;
+    return json_object_set_new(n > 1 ? facts : first, "truncated", json_true()) == 0;
+}
+
+const struct posture_crypto_measure posture_crypto_measure_tls = {
+    .kind = "tls",
+    .block = "Endpoint",
+    .checks = &posture_tls_checks,
+    .setup = tls_setup,
+    .teardown = tls_teardown,
+    .start = tls_start,
+    .cancel = tls_cancel,
+    .facts_none = tls_facts_none,
+    .is_failure = tls_is_failure,
+    .shrink = tls_shrink,
+};

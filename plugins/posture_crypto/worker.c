@@ -3,15 +3,11 @@
 #include "common/net/worker.h"
 
 #include "common/base/clock.h"
-#include "common/base/uuid.h"
 #include "common/net/pace.h"
 #include "common/net/sandbox.h"
 #include "common/net/values.h"
-#include "common/report/judge.h"
-#include "common/report/report.h"
 #include "common/spool/client.h"
-#include "posture_crypto/tls_checks.h"
-#include "posture_crypto/tls_probe.h"
+#include "posture_crypto/target.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,27 +20,21 @@ enum {
     HELD_MAX = 2000, /* reports kept until the spool says who we are */
 };
 
-struct target {
-    struct worker *worker;
-    struct posture_subject subject;
-    const struct posture_crypto_endpoint *endpoint;
-    uint32_t block;
-    int64_t interval_ns;
-    int64_t started_ns;
-    struct posture_tls_probe *probe; /* while it runs */
-    struct posture_report *held;     /* measured, not yet handed over */
+static const struct posture_crypto_measure *const measures[] = {
+    &posture_crypto_measure_tls,
+    NULL,
 };
 
 struct worker {
     struct posture_worker *runtime;
     const struct posture_crypto_settings *settings;
-    struct posture_crypto_tls *tls;
+    void *shared[POSTURE_COUNT(measures)]; /* of each measure that has targets */
     struct posture_check_registry *checks;
     struct posture_profile *profile;
     struct posture_values *values;
     struct posture_pace *pace;
     struct posture_spool_client *spool;
-    struct target *targets;
+    struct posture_crypto_target *targets;
     size_t count;
     size_t printed; /* once mode: targets whose report is out */
     size_t held;
@@ -57,71 +47,17 @@ struct worker {
     bool has_said_no_spool;
 };
 
-static const struct posture_check_set *const check_sets[] = {&posture_tls_checks, NULL};
-
-static struct posture_report *report_make(const struct target *target)
+static void held_drop(struct posture_crypto_target *target)
 {
-    POSTURE_AUTO(posture_report_free)
-    struct posture_report *report = posture_report_new();
-    if (!report)
-        return NULL;
-    report->time_ns = posture_now_ns();
-    report->interval_s = (double)target->interval_ns / (double)POSTURE_NS_PER_S;
-    report->kind = posture_strdup("tls");
-    report->subject = posture_strdup(target->subject.text);
-    report->profile = posture_strdup(posture_profile_id(target->worker->profile));
-    if (target->endpoint->end_of_life)
-        report->declared =
-            json_pack("{s:s}", "planned_end", target->endpoint->end_of_life);
-    if (!report->kind || !report->subject || !report->profile ||
-        posture_uuid7(report->time_ns, report->id) < 0)
-        return NULL;
-    return POSTURE_TAKE(report);
-}
-
-/* Encodes for a reporter. A report over the limit loses its last addresses, then the
- * chains of the first: it says so, and is judged by what is left of it. */
-static int report_encode(struct target *target, struct posture_report *report,
-                         const char *agency, const char *reporter, char **ret_body,
-                         size_t *ret_len)
-{
-    if (!report->agency)
-        report->agency = posture_strdup(agency);
-    if (!report->reporter)
-        report->reporter = posture_strdup(reporter);
-    if (!report->agency || !report->reporter)
-        return -ENOMEM;
-    json_t *facts = json_object_get(report->facts, "tls");
-    json_t *endpoints = json_object_get(facts, "endpoints");
-    for (;;) {
-        struct posture_error error = {0};
-        int r = posture_report_encode(report, ret_body, ret_len, &error);
-        if (r != POSTURE_E_LIMIT)
-            return r;
-        size_t n = json_array_size(endpoints);
-        json_t *first = json_array_get(endpoints, 0);
-        if (n > 1)
-            json_array_remove(endpoints, n - 1);
-        else if (json_object_del(first, "chains") < 0)
-            return r;
-        json_object_set_new(n > 1 ? facts : first, "truncated", json_true());
-        POSTURE_AUTO_RESULTS struct posture_results results = {0};
-        POSTURE_TRY(posture_judge(check_sets, "tls", facts, report->declared,
-                                  target->worker->profile, report->time_ns, &results));
-        json_decref(report->results);
-        report->results = posture_results_to_json(&results);
-    }
-}
-
-static void held_drop(struct target *target)
-{
+    struct worker *worker = target->worker;
     if (!target->held)
         return;
     target->held = posture_report_free(target->held);
-    target->worker->held--;
+    worker->held--;
 }
 
-static void held_set(struct target *target, struct posture_report *report_take)
+static void held_set(struct posture_crypto_target *target,
+                     struct posture_report *report_take)
 {
     struct worker *worker = target->worker;
     if (target->held) {
@@ -135,16 +71,16 @@ static void held_set(struct target *target, struct posture_report *report_take)
     worker->held++;
 }
 
-static void held_send(struct target *target)
+static void held_send(struct posture_crypto_target *target)
 {
     struct worker *worker = target->worker;
     POSTURE_AUTO_FREE char *body = NULL;
     size_t len = 0;
-    if (report_encode(target, target->held, worker->agency, worker->reporter, &body,
-                      &len) < 0 ||
-        posture_spool_client_report(worker->spool, "tls", target->subject.text,
-                                    target->held->id, target->held->time_ns, body,
-                                    len) < 0)
+    if (posture_crypto_target_encode(target, worker->profile, target->held,
+                                     worker->agency, worker->reporter, &body, &len) < 0 ||
+        posture_spool_client_report(worker->spool, target->measure->kind,
+                                    target->subject.text, target->held->id,
+                                    target->held->time_ns, body, len) < 0)
         worker->dropped++;
     held_drop(target);
 }
@@ -153,11 +89,12 @@ static void held_send(struct target *target)
 static void held_print(struct worker *worker)
 {
     while (worker->printed < worker->count && worker->targets[worker->printed].held) {
-        struct target *target = &worker->targets[worker->printed++];
+        struct posture_crypto_target *target = &worker->targets[worker->printed++];
         POSTURE_AUTO_FREE char *body = NULL;
         size_t len = 0;
-        if (report_encode(target, target->held, worker->settings->agency,
-                          worker->settings->reporter, &body, &len) == 0) {
+        if (posture_crypto_target_encode(target, worker->profile, target->held,
+                                         worker->settings->agency,
+                                         worker->settings->reporter, &body, &len) == 0) {
             fwrite(body, 1, len, stdout);
             fputc('\n', stdout);
             fflush(stdout);
@@ -168,30 +105,13 @@ static void held_print(struct worker *worker)
     }
 }
 
-static bool facts_are_failure(const json_t *facts)
-{
-    size_t i;
-    const json_t *endpoint;
-    json_array_foreach (json_object_get(facts, "endpoints"), i, endpoint) {
-        if (json_array_size(json_object_get(endpoint, "versions")) > 0)
-            return false;
-    }
-    return true;
-}
-
-static int facts_report(struct target *target, json_t *facts)
+static int facts_report(struct posture_crypto_target *target, json_t *facts)
 {
     struct worker *worker = target->worker;
-    POSTURE_AUTO(posture_report_free) struct posture_report *report = report_make(target);
-    if (!report)
-        return -ENOMEM;
+    POSTURE_AUTO(posture_report_free) struct posture_report *report = NULL;
     POSTURE_AUTO_RESULTS struct posture_results results = {0};
-    POSTURE_TRY(posture_judge(check_sets, "tls", facts, report->declared, worker->profile,
-                              report->time_ns, &results));
-    report->facts = json_pack("{s:O}", "tls", facts);
-    report->results = posture_results_to_json(&results);
-    if (!report->facts || !report->results)
-        return -ENOMEM;
+    POSTURE_TRY(
+        posture_crypto_target_report(target, facts, worker->profile, &results, &report));
     if (posture_worker_is_once(worker->runtime)) {
         held_set(target, POSTURE_TAKE(report));
         held_print(worker);
@@ -207,9 +127,9 @@ static int facts_report(struct target *target, json_t *facts)
 
 static void probe_ended(void *data, json_t *facts)
 {
-    struct target *target = data;
+    struct posture_crypto_target *target = data;
     struct worker *worker = target->worker;
-    target->probe = NULL;
+    target->run = NULL;
     worker->running--;
     worker->probes++;
     worker->busy_ms +=
@@ -220,7 +140,7 @@ static void probe_ended(void *data, json_t *facts)
         posture_worker_log(worker->runtime, POSTURE_LOG_ERROR, "'%s': no report: %s",
                            target->subject.text, posture_strerror(r));
     }
-    if (!facts || facts_are_failure(facts))
+    if (!facts || target->measure->is_failure(facts))
         worker->failures++;
     json_decref(facts);
     posture_pace_done(worker->pace, (size_t)(target - worker->targets));
@@ -233,20 +153,17 @@ static void probe_ended(void *data, json_t *facts)
 static void target_due(void *data, size_t index)
 {
     struct worker *worker = data;
-    struct target *target = &worker->targets[index];
+    struct posture_crypto_target *target = &worker->targets[index];
     worker->running++;
     target->started_ns = posture_monotonic_ns();
-    int r = posture_crypto_tls_start(worker->tls, posture_worker_loop(worker->runtime),
-                                     &target->subject, target->endpoint, probe_ended,
-                                     target, &target->probe);
+    int r = target->measure->start(target->shared, posture_worker_loop(worker->runtime),
+                                   &target->subject, target->values, probe_ended, target,
+                                   &target->run);
     if (r < 0) {
         posture_worker_log(worker->runtime, POSTURE_LOG_ERROR,
                            "'%s': cannot be measured: %s", target->subject.text,
                            posture_strerror(r));
-        json_t *facts =
-            json_pack("{s:s,s:i,s:{s:s},s:[]}", "host", target->subject.host, "port",
-                      target->subject.port, "resolution", "error", "failed", "endpoints");
-        probe_ended(target, facts);
+        probe_ended(target, target->measure->facts_none(&target->subject));
     }
 }
 
@@ -344,32 +261,36 @@ static const struct posture_spool_client_ops spool_ops = {
     .stored = report_stored,
 };
 
-static int target_prepare(struct worker *worker, const struct posture_settings *settings,
-                          uint32_t block, struct target *target,
+/* What the targets of its kind share, made with the first of them. */
+static int shared_prepare(struct worker *worker, struct posture_crypto_target *target,
                           struct posture_error *reterr)
 {
-    const char *argument = settings->blocks[block].argument;
-    struct posture_error error = {0};
+    size_t i = 0;
+    while (measures[i] != target->measure)
+        i++;
+    if (!worker->shared[i])
+        POSTURE_TRY(measures[i]->setup(worker->runtime, &worker->shared[i], reterr));
+    target->shared = worker->shared[i];
+    return 0;
+}
+
+static int target_prepare(struct worker *worker, const struct posture_settings *settings,
+                          uint32_t block, struct posture_crypto_target *target,
+                          struct posture_error *reterr)
+{
     target->worker = worker;
-    target->endpoint = settings->blocks[block].values;
-    target->block = settings->blocks[block].number;
-    target->interval_ns = posture_settings_interval(settings, block);
-    int r = posture_subject_parse(argument, "tls", &target->subject, &error);
-    if (r == 0 && strcmp(target->subject.scheme, "tls") != 0) {
-        snprintf(error.text, sizeof(error.text), "expected the scheme tls");
-        r = POSTURE_E_FORMAT;
-    }
-    if (r < 0)
-        return posture_error_set(reterr, r, "block Endpoint \"%s\": %s", argument,
-                                 error.text);
-    for (const struct target *other = worker->targets; other < target; other++) {
+    POSTURE_TRY(posture_crypto_target_read(settings, block, measures, target, reterr));
+    for (const struct posture_crypto_target *other = worker->targets; other < target;
+         other++) {
         if (!strcmp(other->subject.text, target->subject.text))
             return posture_error_set(
                 reterr, POSTURE_E_OPTION,
-                "block Endpoint \"%s\": %s is in the configuration twice", argument,
+                "block %s \"%s\": %s is in the configuration twice",
+                settings->blocks[block].type->name,
+                settings->blocks[block].argument ? settings->blocks[block].argument : "",
                 target->subject.text);
     }
-    return 0;
+    return shared_prepare(worker, target, reterr);
 }
 
 static int profile_load(struct worker *worker, struct posture_error *reterr)
@@ -398,7 +319,6 @@ static int worker_prepare(struct posture_worker *runtime, struct posture_error *
     worker->settings = posture_settings_plugin(settings);
     worker->born_ns = posture_monotonic_ns();
     const char *data_dir = worker->settings->common.data_dir;
-    POSTURE_TRY(posture_crypto_tls_new(settings, &worker->tls, reterr));
     POSTURE_TRY(posture_check_registry_load(data_dir, &worker->checks, reterr));
     POSTURE_TRY(profile_load(worker, reterr));
     worker->targets = posture_calloc(settings->count, sizeof(*worker->targets));
@@ -454,9 +374,10 @@ static void worker_stop(struct posture_worker *runtime)
 {
     struct worker *worker = posture_worker_data(runtime);
     for (size_t i = 0; i < worker->count; i++) {
-        if (worker->targets[i].probe)
-            posture_tls_probe_cancel(worker->targets[i].probe);
-        worker->targets[i].probe = NULL;
+        struct posture_crypto_target *target = &worker->targets[i];
+        if (target->run)
+            target->measure->cancel(target->run);
+        target->run = NULL;
     }
     if (worker->pace)
         posture_pace_close(worker->pace);
@@ -482,7 +403,10 @@ static void worker_free(struct posture_worker *runtime)
     posture_values_free(worker->values);
     posture_profile_free(worker->profile);
     posture_check_registry_free(worker->checks);
-    posture_crypto_tls_free(worker->tls);
+    for (size_t i = 0; i < POSTURE_COUNT(worker->shared); i++) {
+        if (worker->shared[i])
+            measures[i]->teardown(worker->shared[i]);
+    }
     free(worker);
     posture_worker_set_data(runtime, NULL);
 }
