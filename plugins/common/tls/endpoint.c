@@ -15,15 +15,12 @@ enum { CHAINS_MAX = 8, DETAIL_MAX = 160 };
 
 struct link {
     struct posture_tls_endpoint *endpoint;
-    bool is_open;     /* tcp is an open handle */
-    bool is_answered; /* the plan has its answer; only closing is left */
-    bool is_connected;
-    unsigned wants; /* POSTURE_TLS_WANT_* still awaited */
+    bool is_answered; /* the plan has its answer, and it is closed */
+    unsigned wants;   /* POSTURE_TLS_WANT_* still awaited */
     const struct posture_tls_suite *suite;
     int64_t deadline_ms;
-    uv_tcp_t tcp;
-    uv_connect_t connect;
-    uv_write_t write;
+    size_t received; /* bytes, in a whole handshake */
+    struct posture_connection connection;
     struct posture_buf out;
     struct posture_tls_reader reader;
     struct posture_tls_handshake *handshake;
@@ -49,7 +46,8 @@ struct posture_tls_endpoint {
     unsigned open;
     uint64_t random[4];
     int64_t started_ns;
-    struct link links[POSTURE_TLS_CONNECTIONS_MAX];
+    struct posture_connections *sockets;
+    struct link links[]; /* options.connections */
 };
 
 static void endpoint_pump(struct posture_tls_endpoint *endpoint);
@@ -57,10 +55,12 @@ static void endpoint_pump(struct posture_tls_endpoint *endpoint);
 static void endpoint_free(struct posture_tls_endpoint *endpoint)
 {
     for (size_t i = 0; i < endpoint->options.connections; i++) {
+        posture_connection_done(&endpoint->links[i].connection);
         posture_buf_done(&endpoint->links[i].out);
         posture_tls_reader_done(&endpoint->links[i].reader);
         posture_tls_handshake_free(endpoint->links[i].handshake);
     }
+    posture_connections_unref(endpoint->sockets);
     json_decref(endpoint->chains);
     free(endpoint);
 }
@@ -86,22 +86,21 @@ static void endpoint_finish(struct posture_tls_endpoint *endpoint)
     uv_close((uv_handle_t *)&endpoint->timer, timer_closed);
 }
 
-static void link_closed(uv_handle_t *handle)
+static bool link_is_open(const struct link *link)
 {
-    struct link *link = handle->data;
-    link->is_open = false;
-    link->endpoint->open--;
-    endpoint_pump(link->endpoint);
+    return link->connection.fd >= 0;
 }
 
 static void link_close(struct link *link)
 {
     link->is_answered = true;
-    if (!uv_is_closing((uv_handle_t *)&link->tcp)) {
-        /* RST: neither side keeps a TIME_WAIT of a connection that asked one question. */
-        if (uv_tcp_close_reset(&link->tcp, link_closed) < 0)
-            uv_close((uv_handle_t *)&link->tcp, link_closed);
-    }
+    if (!link_is_open(link))
+        return;
+    if (link->connection.is_connected)
+        link->endpoint->is_reachable = true;
+    /* RST: neither side keeps a TIME_WAIT of a connection that asked one question. */
+    posture_connection_close(&link->connection, /* reset = */ true);
+    link->endpoint->open--;
 }
 
 static void detail_set(struct posture_tls_endpoint *endpoint, const char *text)
@@ -227,32 +226,10 @@ static void link_broken(struct link *link, int r)
                                              : POSTURE_TLS_BROKEN);
 }
 
-static void write_done(uv_write_t *req, int status)
-{
-    struct link *link = req->data;
-    if (status < 0 && status != UV_ECANCELED)
-        link_answer(link, POSTURE_TLS_RESET);
-}
-
-/* Sends link->out. It fits into an empty socket buffer, so that the copying path is rare.
- */
 static void link_send(struct link *link)
 {
-    if (link->out.len == 0)
-        return;
-    uv_buf_t buf = uv_buf_init(link->out.data, (unsigned)link->out.len);
-    int n = uv_try_write((uv_stream_t *)&link->tcp, &buf, 1);
-    if (n == UV_EAGAIN)
-        n = 0;
-    if (n < 0) {
-        link_answer(link, POSTURE_TLS_RESET);
-        return;
-    }
-    if ((size_t)n == link->out.len)
-        return;
-    buf = uv_buf_init(link->out.data + n, (unsigned)(link->out.len - (size_t)n));
-    link->write.data = link;
-    if (uv_write(&link->write, (uv_stream_t *)&link->tcp, &buf, 1, write_done) < 0)
+    if (link->out.len > 0 &&
+        posture_connection_send(&link->connection, link->out.data, link->out.len) < 0)
         link_answer(link, POSTURE_TLS_RESET);
 }
 
@@ -276,30 +253,17 @@ static void link_handshake(struct link *link, const void *bytes, size_t len)
     link_answer(link, count > 0 ? POSTURE_TLS_ANSWERED : POSTURE_TLS_BROKEN);
 }
 
-static void read_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void link_bytes(struct link *link, const char *bytes, size_t len)
 {
-    (void)suggested;
-    struct link *link = handle->data;
-    *buf = uv_buf_init(link->endpoint->options.read_buffer, POSTURE_TLS_READ_MAX);
-}
-
-static void read_done(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    struct link *link = stream->data;
-    if (link->is_answered || n == 0)
-        return;
-    if (n < 0) {
-        bool has_hello = link->reader.flight.has_hello && !link->handshake;
-        link_answer(link, has_hello     ? POSTURE_TLS_ANSWERED
-                          : n == UV_EOF ? POSTURE_TLS_CLOSED
-                                        : POSTURE_TLS_RESET);
-        return;
-    }
     if (link->handshake) {
-        link_handshake(link, buf->base, (size_t)n);
+        link->received += len;
+        if (link->received > POSTURE_TLS_BYTES_MAX)
+            link_answer(link, POSTURE_TLS_TOO_LARGE);
+        else
+            link_handshake(link, bytes, len);
         return;
     }
-    int r = posture_tls_reader_feed(&link->reader, buf->base, (size_t)n);
+    int r = posture_tls_reader_feed(&link->reader, bytes, len);
     while (r >= 0 && !link->is_answered) {
         enum posture_tls_event event;
         r = posture_tls_reader_next(&link->reader, &event);
@@ -320,6 +284,7 @@ static enum posture_tls_outcome connect_outcome(int error, bool is_local)
     case UV_ETIMEDOUT:
         return POSTURE_TLS_NO_CONNECT;
     case UV_ECONNRESET:
+    case UV_EPIPE:
         return POSTURE_TLS_RESET;
     case UV_ENETUNREACH:
     case UV_EHOSTUNREACH:
@@ -331,24 +296,33 @@ static enum posture_tls_outcome connect_outcome(int error, bool is_local)
     }
 }
 
-static void connect_done(uv_connect_t *req, int status)
+static void link_received(struct posture_connection *connection, const char *bytes,
+                          size_t len)
 {
-    struct link *link = req->data;
-    if (link->is_answered)
-        return;
-    if (status < 0) {
-        detail_set(link->endpoint, uv_strerror(status));
-        link_answer(link, connect_outcome(status, false));
-        return;
-    }
-    link->is_connected = true;
-    link->endpoint->is_reachable = true;
-    uv_read_start((uv_stream_t *)&link->tcp, read_alloc, read_done);
-    if (link->handshake)
-        link_handshake(link, NULL, 0);
-    else
-        link_send(link);
+    struct link *link = connection->data;
+    link_bytes(link, bytes, len);
+    endpoint_pump(link->endpoint);
 }
+
+static void link_ended(struct posture_connection *connection, int r)
+{
+    struct link *link = connection->data;
+    if (!connection->is_connected) {
+        detail_set(link->endpoint, uv_strerror(r));
+        link_answer(link, connect_outcome(r, false));
+    } else {
+        bool has_hello = link->reader.flight.has_hello && !link->handshake;
+        link_answer(link, has_hello ? POSTURE_TLS_ANSWERED
+                          : r == 0  ? POSTURE_TLS_CLOSED
+                                    : POSTURE_TLS_RESET);
+    }
+    endpoint_pump(link->endpoint);
+}
+
+static const struct posture_connection_ops link_ops = {
+    .received = link_received,
+    .ended = link_ended,
+};
 
 /* xorshift: a ClientHello's random keeps no secret here, it only differs. */
 static void random_fill(struct posture_tls_endpoint *endpoint, uint8_t out[static 32])
@@ -363,43 +337,50 @@ static void random_fill(struct posture_tls_endpoint *endpoint, uint8_t out[stati
     memcpy(out, endpoint->random, 32);
 }
 
-static void link_start(struct link *link)
+/* The first bytes of a connection, into link->out. */
+static int link_prepare(struct link *link)
 {
     struct posture_tls_endpoint *endpoint = link->endpoint;
     posture_buf_clear(&link->out);
     posture_tls_reader_reset(&link->reader, link->question.version == POSTURE_TLS_SSL2);
     link->handshake = posture_tls_handshake_free(link->handshake);
-    link->is_connected = link->is_answered = false;
+    link->is_answered = false;
     link->wants = 0;
+    link->received = 0;
     link->suite = NULL;
-    link->deadline_ms = (int64_t)uv_now(endpoint->loop) + endpoint->options.timeout_ms;
-
-    int r = 0;
-    if (link->question.purpose == POSTURE_TLS_ASK_HANDSHAKE) {
-        r = posture_tls_handshake_new(endpoint->options.handshake, &link->question,
-                                      endpoint->options.server_name, &link->handshake);
-    } else {
+    if (link->question.purpose != POSTURE_TLS_ASK_HANDSHAKE) {
         random_fill(endpoint, link->question.hello.random);
-        r = posture_tls_hello_write(&link->question.hello, &link->out);
+        return posture_tls_hello_write(&link->question.hello, &link->out);
     }
-    if (r == 0)
-        r = uv_tcp_init(endpoint->loop, &link->tcp);
-    if (r < 0) {
+    POSTURE_TRY(posture_tls_handshake_new(endpoint->options.handshake, &link->question,
+                                          endpoint->options.server_name,
+                                          &link->handshake));
+    return posture_tls_handshake_step(link->handshake, NULL, 0, &link->out);
+}
+
+static void link_start(struct link *link)
+{
+    struct posture_tls_endpoint *endpoint = link->endpoint;
+    link->deadline_ms = (int64_t)uv_now(endpoint->loop) + endpoint->options.timeout_ms;
+    if (link_prepare(link) < 0) {
         posture_tls_plan_answer(&endpoint->plan, &link->question, POSTURE_TLS_TOO_LARGE,
                                 NULL);
         return;
     }
-    link->is_open = true;
-    link->tcp.data = link;
-    link->connect.data = link;
-    endpoint->open++;
     endpoint->connections++;
-    r = uv_tcp_connect(&link->connect, &link->tcp,
-                       (const struct sockaddr *)&endpoint->options.address, connect_done);
+    bool is_remote = false;
+    int r = posture_connection_open(&link->connection,
+                                    (const struct sockaddr *)&endpoint->options.address,
+                                    link->out.data, link->out.len, &is_remote);
     if (r < 0) {
-        detail_set(endpoint, uv_strerror(r));
-        link_answer(link, connect_outcome(r, true));
+        if (link->connection.is_connected)
+            endpoint->is_reachable = true;
+        else
+            detail_set(endpoint, uv_strerror(r));
+        link_answer(link, connect_outcome(r, !is_remote));
+        return;
     }
+    endpoint->open++;
 }
 
 static void timer_fired(uv_timer_t *timer)
@@ -408,13 +389,13 @@ static void timer_fired(uv_timer_t *timer)
     int64_t now = (int64_t)uv_now(endpoint->loop);
     for (size_t i = 0; i < endpoint->options.connections; i++) {
         struct link *link = &endpoint->links[i];
-        if (!link->is_open || link->is_answered || link->deadline_ms > now)
+        if (!link_is_open(link) || link->deadline_ms > now)
             continue;
         if (link->reader.flight.has_hello && !link->handshake)
             link_answer(link, POSTURE_TLS_ANSWERED);
         else
-            link_answer(link, link->is_connected ? POSTURE_TLS_TIMED_OUT
-                                                 : POSTURE_TLS_NO_CONNECT);
+            link_answer(link, link->connection.is_connected ? POSTURE_TLS_TIMED_OUT
+                                                            : POSTURE_TLS_NO_CONNECT);
     }
     endpoint_pump(endpoint);
 }
@@ -428,7 +409,7 @@ static void timer_arm(struct posture_tls_endpoint *endpoint)
     int64_t now = (int64_t)uv_now(endpoint->loop), first = INT64_MAX;
     for (size_t i = 0; i < endpoint->options.connections; i++) {
         const struct link *link = &endpoint->links[i];
-        if (link->is_open && !link->is_answered && link->deadline_ms < first)
+        if (link_is_open(link) && link->deadline_ms < first)
             first = link->deadline_ms;
     }
     if (first != INT64_MAX)
@@ -452,7 +433,7 @@ static void endpoint_pump(struct posture_tls_endpoint *endpoint)
     endpoint->is_pumping = true;
     for (size_t i = 0; i < endpoint->options.connections; i++) {
         struct link *link = &endpoint->links[i];
-        while (!link->is_open &&
+        while (!link_is_open(link) &&
                posture_tls_plan_next(&endpoint->plan, &link->question)) {
             if (link->question.purpose == POSTURE_TLS_ASK_HANDSHAKE &&
                 handshake_is_hopeless(endpoint))
@@ -468,6 +449,25 @@ static void endpoint_pump(struct posture_tls_endpoint *endpoint)
         endpoint_finish(endpoint);
 }
 
+static int endpoint_prepare(struct posture_tls_endpoint *endpoint)
+{
+    struct posture_connections **sockets = endpoint->options.sockets;
+    endpoint->chains = json_array();
+    if (!endpoint->chains)
+        return -ENOMEM;
+    POSTURE_TRY(posture_connections_ref(sockets, endpoint->loop));
+    endpoint->sockets = *sockets;
+    for (size_t i = 0; i < endpoint->options.connections; i++) {
+        struct link *link = &endpoint->links[i];
+        link->endpoint = endpoint;
+        posture_tls_reader_init(&link->reader);
+        posture_buf_init(&link->out, 0);
+        POSTURE_TRY(posture_connection_init(&link->connection, endpoint->sockets,
+                                            &link_ops, link));
+    }
+    return 0;
+}
+
 int posture_tls_endpoint_start(uv_loop_t *loop,
                                const struct posture_tls_endpoint_options *options,
                                posture_tls_endpoint_cb *done, void *data,
@@ -475,7 +475,8 @@ int posture_tls_endpoint_start(uv_loop_t *loop,
 {
     POSTURE_REQUIRE(options->connections >= 1 &&
                     options->connections <= POSTURE_TLS_CONNECTIONS_MAX);
-    struct posture_tls_endpoint *endpoint = posture_calloc(1, sizeof(*endpoint));
+    struct posture_tls_endpoint *endpoint =
+        posture_calloc(1, sizeof(*endpoint) + options->connections * sizeof(struct link));
     if (!endpoint)
         return -ENOMEM;
     endpoint->options = *options;
@@ -483,19 +484,14 @@ int posture_tls_endpoint_start(uv_loop_t *loop,
     endpoint->done = done;
     endpoint->data = data;
     endpoint->started_ns = posture_monotonic_ns();
-    endpoint->chains = json_array();
-    if (!endpoint->chains) {
-        free(endpoint);
-        return -ENOMEM;
-    }
     for (size_t i = 0; i < POSTURE_COUNT(endpoint->random); i++)
         endpoint->random[i] =
             ((uint64_t)endpoint->started_ns + i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
     posture_tls_plan_init(&endpoint->plan, options->tables, options->server_name);
-    for (size_t i = 0; i < options->connections; i++) {
-        endpoint->links[i].endpoint = endpoint;
-        posture_tls_reader_init(&endpoint->links[i].reader);
-        posture_buf_init(&endpoint->links[i].out, 0);
+    int r = endpoint_prepare(endpoint);
+    if (r < 0) {
+        endpoint_free(endpoint);
+        return r;
     }
     uv_timer_init(loop, &endpoint->timer);
     endpoint->timer.data = endpoint;
@@ -511,8 +507,7 @@ void posture_tls_endpoint_stop(struct posture_tls_endpoint *endpoint)
         posture_tls_plan_stop(&endpoint->plan);
     }
     for (size_t i = 0; i < endpoint->options.connections; i++) {
-        if (endpoint->links[i].is_open)
-            link_close(&endpoint->links[i]);
+        link_close(&endpoint->links[i]);
     }
     endpoint_finish(endpoint);
 }

@@ -3,6 +3,7 @@
 #ifndef POSTURE_TLS_ENDPOINT_H
 #define POSTURE_TLS_ENDPOINT_H
 
+#include "common/net/connection.h"
 #include "common/tls/certificate.h"
 #include "common/tls/handshake.h"
 #include "common/tls/plan.h"
@@ -12,7 +13,7 @@
 
 /* One address: runs the plan's questions over TCP connections. Used by probe.c alone. */
 
-enum { POSTURE_TLS_CONNECTIONS_MAX = 16, POSTURE_TLS_READ_MAX = 32 * 1024 };
+enum { POSTURE_TLS_CONNECTIONS_MAX = 16 };
 
 struct posture_tls_endpoint_options {
     struct sockaddr_storage address;
@@ -25,8 +26,7 @@ struct posture_tls_endpoint_options {
     const struct posture_tls_tables *tables;
     const struct posture_tls_handshake_context *handshake;
     const struct posture_tls_trust *trust;
-    char *read_buffer; /* POSTURE_TLS_READ_MAX bytes, shared by all connections of the
-                          thread */
+    struct posture_connections **sockets; /* where the set of the loop is kept */
 };
 
 struct posture_tls_endpoint;

@@ -17,7 +17,7 @@ enum {
 struct posture_tls_context {
     struct posture_tls_tables *tables;
     struct posture_tls_handshake_context *handshake;
-    char read_buffer[POSTURE_TLS_READ_MAX];
+    struct posture_connections *sockets; /* while an endpoint runs */
 };
 
 struct target {
@@ -171,7 +171,7 @@ static void target_start(struct posture_tls_probe *probe, struct target *target)
         .tables = probe->options.context->tables,
         .handshake = probe->options.context->handshake,
         .trust = probe->options.trust,
-        .read_buffer = probe->options.context->read_buffer,
+        .sockets = &probe->options.context->sockets,
     };
     int r = posture_tls_endpoint_start(probe->loop, &options, endpoint_done, target,
                                        &target->endpoint);

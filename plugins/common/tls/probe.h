@@ -16,7 +16,7 @@
  */
 enum { POSTURE_TLS_ADDRESSES_MAX = 8 };
 
-/* What all probes of a thread share: IANA tables, an SSL_CTX, a read buffer. */
+/* What all probes of a loop share: IANA tables, an SSL_CTX, a set of connections. */
 struct posture_tls_context;
 int posture_tls_context_new(const char *data_dir, struct posture_tls_context **ret,
                             struct posture_error *reterr);
