@@ -151,6 +151,16 @@ static enum posture_gate_outcome decide(struct world *world,
 #define TIME  "2026-11-23T08:00:00.000Z"
 #define LATER "2027-11-23T08:00:00.000Z"
 
+/* Each check of the kind gives one result, whatever the facts. */
+static size_t check_count(void)
+{
+    POSTURE_AUTO_RESULTS struct posture_results results = {0};
+    assert_int_equal(posture_judge(sets, "tls", NULL, NULL, loaded.profile, 0, &results),
+                     0);
+    assert_true(results.count > 0);
+    return results.count;
+}
+
 static void test_accepted(void **state)
 {
     struct world *world = *state;
@@ -158,7 +168,7 @@ static void test_accepted(void **state)
     struct posture_message message = message_of(body, 1);
     assert_int_equal(decide(world, &message), POSTURE_GATE_ACCEPTED);
     const struct posture_judgement *verdict = &world->decision.verdict;
-    assert_int_equal(verdict->count, 13);
+    assert_int_equal(verdict->count, check_count());
     assert_int_equal(posture_judgement_find(verdict, "tls.version")->status,
                      POSTURE_RESULT_PASS);
     assert_int_equal(posture_judgement_find(verdict, "tls.cert.chain")->status,
@@ -174,7 +184,7 @@ static void test_accepted(void **state)
     assert_int_equal(posture_judgement_decode(world->decision.header,
                                               world->decision.header_len, "tls", &back),
                      0);
-    assert_int_equal(back.count, 13);
+    assert_int_equal(back.count, check_count());
     assert_string_equal(back.profile, posture_profile_digest(loaded.profile));
 }
 
@@ -419,7 +429,7 @@ static void test_rejudge_only_when_needed(void **state)
     assert_int_equal(posture_rejudge(&context, "tls", &message, &verdict, &is_rejudged),
                      0);
     assert_false(is_rejudged);
-    assert_int_equal(verdict.count, 13);
+    assert_int_equal(verdict.count, check_count());
 
     /* By another profile the body is read; what has the same result keeps its since. */
     message.value = whole;
@@ -434,7 +444,7 @@ static void test_rejudge_only_when_needed(void **state)
     message.verdict = NULL;
     assert_int_equal(posture_rejudge(&context, "tls", &message, &verdict, &is_rejudged),
                      0);
-    assert_int_equal(verdict.count, 13);
+    assert_int_equal(verdict.count, check_count());
     message.value = "not read";
     message.value_len = 8;
     assert_int_equal(posture_rejudge(&context, "tls", &message, &verdict, &is_rejudged),

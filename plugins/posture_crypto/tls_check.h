@@ -3,7 +3,7 @@
 #ifndef POSTURE_CRYPTO_TLS_CHECK_H
 #define POSTURE_CRYPTO_TLS_CHECK_H
 
-#include "common/checks/algorithm.h"
+#include "common/checks/certificate.h"
 #include "posture_crypto/tls_facts.h"
 
 /* One check on one endpoint of which something was measured. Lists that are not whole are
@@ -25,6 +25,12 @@ tls_check_fn tls_cert_chain_check;
 tls_check_fn tls_cert_name_check;
 tls_check_fn tls_gl3001_check;
 tls_check_fn tls_strength_check;
+tls_check_fn tls_signature_algorithms_check;
+tls_check_fn tls_extended_master_secret_check;
+tls_check_fn tls_renegotiation_check;
+tls_check_fn tls_compression_check;
+tls_check_fn tls_early_data_check;
+tls_check_fn tls_ocsp_stapling_check;
 
 /* Cipher, mode and MAC of a suite; its exchange and authentication. */
 void tls_suite_judge(const struct posture_check_input *input,

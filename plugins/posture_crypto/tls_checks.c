@@ -31,6 +31,14 @@ static const struct {
     {"tls.cert.name", TLS_NEED_CHAINS | TLS_NEED_VERIFICATION, tls_cert_name_check},
     {"tls.gl3001_type", NEED_ALGORITHMS, tls_gl3001_check},
     {"tls.strength_until", NEED_ALGORITHMS, tls_strength_check},
+    {"tls.signature_algorithms", TLS_NEED_SIGNATURES, tls_signature_algorithms_check},
+    {"tls.extended_master_secret", TLS_NEED_EXTENDED_MASTER_SECRET,
+     tls_extended_master_secret_check},
+    {"tls.renegotiation", TLS_NEED_RENEGOTIATION, tls_renegotiation_check},
+    {"tls.compression", TLS_NEED_COMPRESSION, tls_compression_check},
+    {"tls.early_data", TLS_NEED_EARLY_DATA, tls_early_data_check},
+    {"tls.ocsp_stapling", TLS_NEED_CHAINS | TLS_NEED_OCSP_STAPLE,
+     tls_ocsp_stapling_check},
 };
 
 void tls_incomplete_offer(struct posture_verdict *verdict, const char *what)
@@ -42,8 +50,18 @@ void tls_incomplete_offer(struct posture_verdict *verdict, const char *what)
 
 static const char *need_name(unsigned missing)
 {
-    static const char *const names[] = {"versions", "suites", "groups",
-                                        "dhe_bits", "chains", "verification"};
+    static const char *const names[] = {"versions",
+                                        "suites",
+                                        "groups",
+                                        "dhe_bits",
+                                        "chains",
+                                        "verification",
+                                        "signature_algorithms",
+                                        "extended_master_secret",
+                                        "renegotiation",
+                                        "compression",
+                                        "early_data",
+                                        "ocsp_staple"};
     for (size_t i = 0; i < POSTURE_COUNT(names); i++) {
         if (missing & (1u << i))
             return names[i];

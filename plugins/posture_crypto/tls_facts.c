@@ -59,7 +59,20 @@ static unsigned need_of(const char *word)
         {"dhe_bits", TLS_NEED_DHE},
         {"chains", TLS_NEED_CHAINS | TLS_NEED_VERIFICATION},
         {"verification", TLS_NEED_VERIFICATION},
+        {"signature_algorithms", TLS_NEED_SIGNATURES},
+        {"extended_master_secret", TLS_NEED_EXTENDED_MASTER_SECRET},
+        {"secure_renegotiation", TLS_NEED_RENEGOTIATION},
+        {"client_renegotiation", TLS_NEED_RENEGOTIATION},
+        {"compression", TLS_NEED_COMPRESSION},
+        {"early_data", TLS_NEED_EARLY_DATA},
+        {"ocsp_staple", TLS_NEED_OCSP_STAPLE},
         {"server_order", 0},
+        {"dhe", 0},
+        {"encrypt_then_mac", 0},
+        {"heartbeat", 0},
+        {"fallback_scsv", 0},
+        {"sessions", 0},
+        {"alpn", 0},
         {"intolerance", 0},
     };
     size_t len = word ? strcspn(word, ".") : 0;
@@ -148,6 +161,7 @@ static bool members_read(const json_t *element, struct tls_endpoint *ret)
         (error && !json_is_object(error)))
         return false;
 
+    ret->facts = element;
     ret->dhe_bits = json_integer_value(dhe_bits);
     size_t i;
     const json_t *word;
@@ -182,6 +196,17 @@ void tls_endpoint_read(const json_t *element, struct tls_endpoint *ret)
     } else if (!is_measured) {
         ret->unknown = "endpoint.no_version";
     }
+}
+
+bool tls_has_version(const struct tls_endpoint *endpoint, const char *version)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach (endpoint->versions, i, item) {
+        if (strcmp(json_string_value(item), version) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool tls_suite_is_ephemeral(const json_t *row)

@@ -14,7 +14,13 @@ enum tls_need {
     TLS_NEED_DHE = 1 << 3,
     TLS_NEED_CHAINS = 1 << 4,
     TLS_NEED_VERIFICATION = 1 << 5,
-    TLS_NEED_ALL = (1 << 6) - 1,
+    TLS_NEED_SIGNATURES = 1 << 6,
+    TLS_NEED_EXTENDED_MASTER_SECRET = 1 << 7,
+    TLS_NEED_RENEGOTIATION = 1 << 8,
+    TLS_NEED_COMPRESSION = 1 << 9,
+    TLS_NEED_EARLY_DATA = 1 << 10,
+    TLS_NEED_OCSP_STAPLE = 1 << 11,
+    TLS_NEED_ALL = (1 << 12) - 1,
 };
 
 /* One address of the subject. Members are borrowed from the facts and are of the type
@@ -30,10 +36,12 @@ struct tls_endpoint {
     const json_t *groups;
     const json_t *chains;
     json_int_t dhe_bits; /* 0: not known */
+    const json_t *facts; /* the whole of it; members not named above may be of any type */
 };
 
 /* Reads one element of facts.tls.endpoints; anything at all may stand there. */
 void tls_endpoint_read(const json_t *element, struct tls_endpoint *ret);
+bool tls_has_version(const struct tls_endpoint *endpoint, const char *version);
 /* The code of why a name gave no endpoint. */
 const char *tls_resolution_code(const json_t *facts);
 

@@ -30,6 +30,8 @@ KNOWN = {
     "group": {g["name"] for g in GROUPS},
     "key": {s["key_type"] for s in SIGNATURES},
     "signature": {"rsa_pkcs1", "rsa_pss", "ecdsa", "dsa", "ed25519", "ed448"},
+    "feature": {"tls.compression", "tls.insecure_renegotiation", "tls.client_renegotiation", "tls.no_extended_master_secret",
+                "tls.early_data", "tls.no_ocsp_stapling"},
     "hash": {s["hash"] for s in SIGNATURES} | {"md2", "md4", "ripemd160", "sha512-256", "sha3-256", "sha3-384", "sha3-512"},
 }
 

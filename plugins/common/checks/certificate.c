@@ -74,16 +74,10 @@ static const char *scheme_name(const char *algorithm, const char *key_type)
     return key_type;
 }
 
-void posture_certificate_signature_judge(const struct posture_check_input *input,
-                                         const json_t *certificate,
-                                         struct posture_finding *ret,
-                                         char item[static POSTURE_CERTIFICATE_ITEM_MAX])
+void posture_signature_judge(const struct posture_check_input *input,
+                             const char *algorithm, const char *key_type,
+                             const char *hash, struct posture_finding *ret)
 {
-    const json_t *signature = json_object_get(certificate, "signature");
-    const char *algorithm = posture_json_string(signature, "algorithm");
-    const char *key_type = posture_json_string(signature, "key_type");
-    const char *hash = posture_json_string(signature, "hash");
-    item_format(item, algorithm ? algorithm : "?", "");
     const char *scheme = scheme_name(algorithm, key_type);
     posture_algorithm_judge(input, "signature", scheme, ret);
     if (ret->why == POSTURE_WHY_SILENT &&
@@ -96,6 +90,18 @@ void posture_certificate_signature_judge(const struct posture_check_input *input
     struct posture_finding by_hash;
     posture_algorithm_judge(input, "hash", hash, &by_hash);
     posture_finding_add(ret, &by_hash);
+}
+
+void posture_certificate_signature_judge(const struct posture_check_input *input,
+                                         const json_t *certificate,
+                                         struct posture_finding *ret,
+                                         char item[static POSTURE_CERTIFICATE_ITEM_MAX])
+{
+    const json_t *signature = json_object_get(certificate, "signature");
+    const char *algorithm = posture_json_string(signature, "algorithm");
+    item_format(item, algorithm ? algorithm : "?", "");
+    posture_signature_judge(input, algorithm, posture_json_string(signature, "key_type"),
+                            posture_json_string(signature, "hash"), ret);
 }
 
 static int instant_read(const json_t *certificate, const char *key, int64_t *ret_ns)

@@ -26,6 +26,11 @@ void posture_certificate_signature_judge(const struct posture_check_input *input
                                          const json_t *certificate,
                                          struct posture_finding *ret,
                                          char item[static POSTURE_CERTIFICATE_ITEM_MAX]);
+/* The same of any signature: algorithm by its IANA name, its signer's kind of key, its
+ * hash; NULL: not known. */
+void posture_signature_judge(const struct posture_check_input *input,
+                             const char *algorithm, const char *key_type,
+                             const char *hash, struct posture_finding *ret);
 /* Validity at the date: offers pass, fail or unknown, with the instants at which it
  * changes. */
 void posture_certificate_validity_judge(const struct posture_check_input *input,
