@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 
-/* Any JSON as facts of kind tls, under each profile: 13 results, none without a reason.
+/* Any JSON as facts of kind tls, under each profile: as many results as there
+ * are checks, none without a reason.
  */
 
 #include "common/report/json.h"
@@ -16,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static size_t count;
     static const struct posture_check_set *const sets[] = {&posture_tls_checks, NULL};
     for (size_t i = 0; i < POSTURE_COUNT(ids) && !profiles[i]; i++) {
         if (posture_profile_load(POSTURE_SOURCE_DIR "/schemas", ids[i], &profiles[i],
@@ -30,8 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         /* 2026-11-23 */
         if (posture_judge(sets, "tls", facts, NULL, profiles[i],
                           INT64_C(1795359600000000000), &results) != 0 ||
-            results.count != 13)
+            results.count == 0 || (count && results.count != count))
             abort();
+        count = results.count;
         for (size_t n = 0; n < results.count; n++) {
             if (!results.items[n].code)
                 abort();
