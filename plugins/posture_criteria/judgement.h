@@ -27,7 +27,7 @@
  * ".". The number is the result's value where it has one. Flag b: the checks did not fit,
  * judge the body. Unknown fields before "|" are skipped.
  */
-enum { POSTURE_JUDGEMENT_MAX = 512, POSTURE_JUDGEMENT_CHECK_MAX = 64 };
+enum { POSTURE_JUDGEMENT_MAX = 2048, POSTURE_JUDGEMENT_CHECK_MAX = 64 };
 
 enum posture_judgement_flag {
     POSTURE_JUDGEMENT_RETIRED = 1 << 0,

@@ -31,6 +31,9 @@ struct posture_crypto_measure {
      * option. */
     int (*setup)(struct posture_worker *runtime, void **ret_shared,
                  struct posture_error *reterr);
+    /* The worker stops, every run is cancelled: closes handles in the loop. May be NULL.
+     */
+    void (*stop)(void *shared);
     void (*teardown)(void *shared);
 
     /* Starts one measurement. values: the block's struct. All pointers live as long as

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+static const char *const web_words[] = {"auto", "yes", "no", NULL};
+
 /* clang-format off */
 static const struct posture_option plugin_options[] = {
     POSTURE_COMMON_OPTIONS(struct posture_crypto_settings, "posture", "3600"),
@@ -67,6 +69,13 @@ static const struct posture_option endpoint_options[] = {
      .offset = offsetof(struct posture_crypto_endpoint, trust_store),
      .help = "Certificates that this endpoint's chain is verified against; by default the "
              "plugin's."},
+    {.name = "Web", .type = POSTURE_OPT_ENUM, .values = web_words, .def = "auto",
+     .offset = offsetof(struct posture_crypto_endpoint, web),
+     .help = "Whether a web server answers here, so that HSTS and the redirect from plain HTTP "
+             "are measured: yes, no, or auto (yes on ports 443 and 8443)."},
+    {.name = "HttpPort", .type = POSTURE_OPT_PORT, .def = "80",
+     .offset = offsetof(struct posture_crypto_endpoint, http_port),
+     .help = "Port at which the web server answers plain HTTP."},
     {.name = NULL},
 };
 /* clang-format on */

@@ -21,11 +21,20 @@ struct posture_crypto_settings {
     struct posture_option_list allow;
 };
 
+/* Web: is HTTP spoken over the TLS? */
+enum posture_crypto_web {
+    POSTURE_CRYPTO_WEB_AUTO, /* on ports 443 and 8443 */
+    POSTURE_CRYPTO_WEB_YES,
+    POSTURE_CRYPTO_WEB_NO,
+};
+
 struct posture_crypto_endpoint {
     int64_t interval_ns; /* 0: the plugin's */
     const char *end_of_life;
     const char *server_name;
     const char *trust_store; /* NULL: the plugin's */
+    int web;                 /* enum posture_crypto_web */
+    uint16_t http_port;
 };
 
 #endif

@@ -23,6 +23,8 @@ tls_check_fn tls_cert_signature_check;
 tls_check_fn tls_cert_validity_check;
 tls_check_fn tls_cert_chain_check;
 tls_check_fn tls_cert_name_check;
+tls_check_fn tls_https_redirect_check;
+tls_check_fn tls_hsts_check;
 tls_check_fn tls_gl3001_check;
 tls_check_fn tls_strength_check;
 tls_check_fn tls_signature_algorithms_check;

@@ -29,6 +29,8 @@ static const struct {
     {"tls.cert.validity", TLS_NEED_CHAINS, tls_cert_validity_check},
     {"tls.cert.chain", TLS_NEED_CHAINS | TLS_NEED_VERIFICATION, tls_cert_chain_check},
     {"tls.cert.name", TLS_NEED_CHAINS | TLS_NEED_VERIFICATION, tls_cert_name_check},
+    {"tls.https_redirect", 0, tls_https_redirect_check},
+    {"tls.hsts", 0, tls_hsts_check},
     {"tls.gl3001_type", NEED_ALGORITHMS, tls_gl3001_check},
     {"tls.strength_until", NEED_ALGORITHMS, tls_strength_check},
     {"tls.signature_algorithms", TLS_NEED_SIGNATURES, tls_signature_algorithms_check},

@@ -13,11 +13,13 @@ posture_add_library(posture_crypto_checks
         tls_suite_checks.c
         tls_types.c
         tls_version_checks.c
+        web_checks.c
     LIBS posture_checks)
 
 posture_add_test(tls_checks_test SOURCES tls_checks_test.c LIBS posture_crypto_checks)
 
-# One test per folder of testdata/: facts.json, at, profile [, declared.json] → expected.json.
+# One test per folder of testdata/: facts.json, at, profile [, declared.json] → the results that
+# expected.json lists.
 add_executable(tls_checks_golden tls_checks_golden.c)
 target_compile_definitions(tls_checks_golden PRIVATE POSTURE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 target_link_libraries(tls_checks_golden PRIVATE posture_crypto_checks

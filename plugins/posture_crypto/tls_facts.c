@@ -149,6 +149,7 @@ static bool members_read(const json_t *element, struct tls_endpoint *ret)
     ret->suites = json_object_get(element, "suites");
     ret->groups = json_object_get(element, "groups");
     ret->chains = json_object_get(element, "chains");
+    ret->http = json_object_get(element, "http");
     const json_t *dhe_bits = json_object_get(element, "dhe_bits");
     const json_t *incomplete = json_object_get(element, "incomplete");
     const json_t *error = json_object_get(element, "error");
@@ -156,6 +157,7 @@ static bool members_read(const json_t *element, struct tls_endpoint *ret)
         (ret->suites && !suites_are_sound(ret->suites)) ||
         (ret->groups && !list_is_of(ret->groups, JSON_STRING)) ||
         (ret->chains && !chains_are_sound(ret->chains, &ret->incomplete)) ||
+        (ret->http && !json_is_object(ret->http)) ||
         (dhe_bits && !json_is_integer(dhe_bits)) ||
         (incomplete && !list_is_of(incomplete, JSON_STRING)) ||
         (error && !json_is_object(error)))

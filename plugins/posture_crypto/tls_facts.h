@@ -35,6 +35,7 @@ struct tls_endpoint {
     const json_t *suites; /* object of lists */
     const json_t *groups;
     const json_t *chains;
+    const json_t *http;  /* NULL: no web server is expected */
     json_int_t dhe_bits; /* 0: not known */
     const json_t *facts; /* the whole of it; members not named above may be of any type */
 };

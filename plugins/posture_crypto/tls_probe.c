@@ -3,7 +3,9 @@
 #include "posture_crypto/measure.h"
 #include "posture_crypto/options.h"
 #include "posture_crypto/tls_checks.h"
+#include "posture_crypto/web_probe.h"
 
+#include "common/base/clock.h"
 #include "common/tls/probe.h"
 
 #include <errno.h>
@@ -19,6 +21,7 @@ struct tls_shared {
     const struct posture_crypto_settings *settings;
     struct posture_tls_context *context;
     struct posture_address_policy *policy;
+    struct posture_http_client *http;
     struct store *stores; /* one per distinct TrustStore */
     size_t store_count;
 };
@@ -91,13 +94,80 @@ static int tls_setup(struct posture_worker *runtime, void **ret,
             POSTURE_TRY(store_add(tls, settings->blocks[i].argument,
                                   endpoint->trust_store, reterr));
     }
+    POSTURE_TRY(posture_http_client_new(posture_worker_loop(runtime), &tls->http));
     *ret = POSTURE_TAKE(tls);
     return 0;
+}
+
+static void tls_stop(void *shared)
+{
+    struct tls_shared *tls = shared;
+    posture_http_client_close(tls->http);
+    tls->http = NULL;
 }
 
 static void tls_teardown(void *shared)
 {
     tls_free(shared);
+}
+
+/* One measurement: TLS first, then what a web server says over it. */
+struct tls_run {
+    const struct tls_shared *tls;
+    const struct posture_crypto_endpoint *endpoint;
+    const struct posture_subject *subject;
+    int64_t started_ns;
+    struct posture_tls_probe *probe;
+    struct web_probe *web;
+    posture_crypto_measured_cb *done;
+    void *data;
+};
+
+static void run_finish(void *data, json_t *facts_take)
+{
+    struct tls_run *run = data;
+    posture_crypto_measured_cb *done = run->done;
+    void *to = run->data;
+    free(run);
+    done(to, facts_take);
+}
+
+/* Ports of the IANA registry for HTTP over TLS; the option says so for any other. */
+static bool is_web(const struct tls_run *run)
+{
+    bool is_usual = run->subject->port == 443 || run->subject->port == 8443;
+    return strcmp(run->subject->scheme, "tls") == 0 &&
+           (run->endpoint->web == POSTURE_CRYPTO_WEB_YES ||
+            (run->endpoint->web == POSTURE_CRYPTO_WEB_AUTO && is_usual));
+}
+
+static void tls_measured(void *data, json_t *facts)
+{
+    struct tls_run *run = data;
+    run->probe = NULL;
+    if (!facts || !is_web(run)) {
+        run_finish(run, facts);
+        return;
+    }
+    const struct posture_crypto_settings *settings = run->tls->settings;
+    int64_t spent_ms = (posture_monotonic_ns() - run->started_ns) / POSTURE_NS_PER_MS;
+    int64_t left_ms = (int64_t)settings->deadline_ms - spent_ms;
+    if (left_ms > settings->timeout_ms)
+        left_ms = settings->timeout_ms;
+    struct web_probe_options options = {
+        .client = run->tls->http,
+        .name =
+            run->endpoint->server_name ? run->endpoint->server_name : run->subject->host,
+        .port = run->subject->port,
+        .plain_port = run->endpoint->http_port,
+        .timeout_ms = left_ms < 1 ? 1 : (uint32_t)left_ms,
+    };
+    struct web_probe *web = NULL;
+    int r = web_probe_start(&options, facts, run_finish, run, &web);
+    if (r < 0)
+        run_finish(run, NULL);
+    else if (web)
+        run->web = web;
 }
 
 static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject *subject,
@@ -120,15 +190,32 @@ static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject
         .deadline_ms = tls->settings->deadline_ms,
         .connections = tls->settings->connections_per_host,
     };
-    struct posture_tls_probe *probe = NULL;
-    POSTURE_TRY(posture_tls_probe_start(loop, &options, done, data, &probe));
-    *ret = probe;
+    struct tls_run *run = posture_calloc(1, sizeof(*run));
+    if (!run)
+        return -ENOMEM;
+    *run = (struct tls_run){.tls = tls,
+                            .endpoint = endpoint,
+                            .subject = subject,
+                            .started_ns = posture_monotonic_ns(),
+                            .done = done,
+                            .data = data};
+    int r = posture_tls_probe_start(loop, &options, tls_measured, run, &run->probe);
+    if (r < 0) {
+        free(run);
+        return r;
+    }
+    *ret = run;
     return 0;
 }
 
-static void tls_cancel(void *run)
+static void tls_cancel(void *data)
 {
-    posture_tls_probe_cancel(run);
+    struct tls_run *run = data;
+    if (run->probe)
+        posture_tls_probe_cancel(run->probe);
+    if (run->web)
+        web_probe_cancel(run->web);
+    free(run);
 }
 
 static json_t *tls_facts_none(const struct posture_subject *subject)
@@ -166,6 +253,7 @@ const struct posture_crypto_measure posture_crypto_measure_tls = {
     .block = "Endpoint",
     .checks = &posture_tls_checks,
     .setup = tls_setup,
+    .stop = tls_stop,
     .teardown = tls_teardown,
     .start = tls_start,
     .cancel = tls_cancel,

@@ -379,6 +379,10 @@ static void worker_stop(struct posture_worker *runtime)
             target->measure->cancel(target->run);
         target->run = NULL;
     }
+    for (size_t i = 0; i < POSTURE_COUNT(worker->shared); i++) {
+        if (worker->shared[i] && measures[i]->stop)
+            measures[i]->stop(worker->shared[i]);
+    }
     if (worker->pace)
         posture_pace_close(worker->pace);
     if (worker->spool)

@@ -55,6 +55,7 @@ LAYERS = {
     "report": {"base", "report"},
     "checks": {"base", "report", "checks"},
     "net": {"base", "net", "report"},
+    "http": {"base", "http"},
     "tls": {"base", "net", "report", "tls"},
     "spool": {"base", "report", "spool"},
     "kafka": {"base", "report", "kafka"},
