@@ -14,8 +14,6 @@
  * chains by raw ClientHellos, TLS 1.3 certificates by one whole handshake of OpenSSL. The
  * result is the object "tls" of schemas/facts/tls.schema.json.
  */
-enum { POSTURE_TLS_ADDRESSES_MAX = 8 };
-
 /* What all probes of a loop share: IANA tables, an SSL_CTX, a set of connections. */
 struct posture_tls_context;
 int posture_tls_context_new(const char *data_dir, struct posture_tls_context **ret,
