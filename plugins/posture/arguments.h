@@ -45,7 +45,7 @@ struct arguments {
     struct string_list words; /* what is not an option */
     const char *timeout_ms, *deadline_ms,
         *start_rate; /* as the worker's options want them; owned */
-    const char *trust_store, *server_name, *end_of_life;
+    const char *trust_store, *server_name, *end_of_life, *root;
     const char *data_dir, *worker_dir, *user;
     const char *spool_socket;
     bool is_aside;

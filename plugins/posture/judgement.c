@@ -2,12 +2,14 @@
 /* Copyright The posture authors */
 #include "posture/judgement.h"
 
+#include "posture_crypto/host_checks.h"
 #include "posture_crypto/tls_checks.h"
 
 #include <errno.h>
 #include <string.h>
 
-const struct posture_check_set *const judgement_sets[] = {&posture_tls_checks, NULL};
+const struct posture_check_set *const judgement_sets[] = {&posture_tls_checks,
+                                                          &posture_host_checks, NULL};
 
 int judgement_load(const struct arguments *arguments, struct judgement *ret,
                    struct posture_error *reterr)
@@ -73,6 +75,8 @@ bool judged_is_measured(const struct posture_report *report)
     const json_t *facts = json_object_get(report->facts, report->kind);
     size_t i;
     const json_t *endpoint;
+    if (json_is_object(json_object_get(facts, "os"))) /* kind host */
+        return true;
     json_array_foreach (json_object_get(facts, "endpoints"), i, endpoint) {
         if (json_array_size(json_object_get(endpoint, "versions")) > 0)
             return true;

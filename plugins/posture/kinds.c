@@ -7,7 +7,9 @@
 #include <string.h>
 
 static const struct kind kinds[] = {
-    {"tls", "posture-crypto", "posture_crypto", &posture_crypto_options, "Endpoint"},
+    {"tls", "posture-crypto", "posture_crypto", &posture_crypto_options, "Endpoint",
+     NULL},
+    {"host", "posture-crypto", "posture_crypto", &posture_crypto_options, "Host", "Name"},
 };
 
 const struct kind *kind_find(const char *name)
@@ -21,5 +23,5 @@ const struct kind *kind_find(const char *name)
 
 const char *kind_names(void)
 {
-    return "tls";
+    return "tls, host";
 }

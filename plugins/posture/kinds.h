@@ -12,7 +12,9 @@ struct kind {
     const char *worker; /* "posture-crypto" */
     const char *folder; /* of its build: "posture_crypto" */
     const struct posture_option_table *options;
-    const char *block; /* "Endpoint" */
+    const char *block;       /* "Endpoint": its argument is the target */
+    const char *name_option; /* names the target where the block has no argument: a
+                                system that is looked at from within; else NULL */
 };
 
 const struct kind *kind_find(const char *name);

@@ -6,8 +6,10 @@
 #include "common/report/subject.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 /* posture probe: measures targets by the worker of their kind. */
@@ -29,6 +31,18 @@ static void targets_done(struct targets *targets)
     json_decref(targets->seen);
 }
 
+/* localhost, or what this host calls itself, with or without its domain. */
+static bool host_is_own(const char *host)
+{
+    char own[HOST_NAME_MAX + 1] = "";
+    (void)gethostname(own, sizeof(own) - 1);
+    size_t len = strcspn(own, ".");
+    return strcmp(host, "localhost") == 0 ||
+           (len > 0 && strncasecmp(host, own, len) == 0 &&
+            (host[len] == '\0' || (host[len] == '.' && own[len] == '\0') ||
+             strcasecmp(host, own) == 0));
+}
+
 static int target_add(struct targets *targets, const struct arguments *arguments,
                       const char *text, struct posture_error *reterr)
 {
@@ -45,7 +59,12 @@ static int target_add(struct targets *targets, const struct arguments *arguments
             reterr, POSTURE_E_FORMAT,
             "'%s': scheme %s cannot be measured by hand; expected %s", text,
             subject.scheme, kind_names());
-    targets->kind = kind;
+    if (!targets->kind)
+        targets->kind = kind;
+    if (kind->name_option && !arguments->root && !host_is_own(subject.host))
+        return posture_error_set(
+            reterr, POSTURE_E_FORMAT,
+            "'%s': a host measures itself; expected host://localhost", text);
     if (json_object_get(targets->seen, subject.text))
         return 0;
     char *copy = posture_strdup(subject.text);

@@ -4,6 +4,7 @@
 
 #include "common/base/lines.h"
 #include "common/base/spawn.h"
+#include "common/report/subject.h"
 #include "posture/commands.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ITEMS_MAX = 16, END_WAIT_MS = 10000 };
+enum { ITEMS_MAX = 16, HOSTS_MAX = 16, END_WAIT_MS = 10000 };
 
 /* One block's options while they are put together. */
 struct items {
@@ -107,15 +108,60 @@ static int level_make(const struct arguments *arguments, struct level *level,
     return 0;
 }
 
+/* One invocation may name several kinds of one worker. */
+static const struct kind *kind_of(const struct kind *first, const char *subject)
+{
+    char scheme[16];
+    snprintf(scheme, sizeof(scheme), "%.*s", (int)strcspn(subject, ":"), subject);
+    if (posture_subject_fits_kind(scheme, first->name))
+        return first;
+    const struct kind *kind = kind_find(posture_subject_kind(scheme));
+    return kind && strcmp(kind->worker, first->worker) == 0 ? kind : NULL;
+}
+
+/* What the blocks of all targets share, and those of systems looked at from within. */
+struct blocks {
+    struct items endpoint;
+    struct items hosts[HOSTS_MAX];
+    size_t host_count;
+};
+
+static int block_make(const struct kind *kind, const struct arguments *arguments,
+                      const char *subject, struct blocks *blocks,
+                      struct posture_raw_block *ret, struct posture_error *reterr)
+{
+    if (!kind)
+        return posture_error_set(reterr, POSTURE_E_OPTION,
+                                 "'%s': another worker's than the targets before it",
+                                 subject);
+    *ret = (struct posture_raw_block){.name = kind->block};
+    const struct items *items = &blocks->endpoint;
+    if (!kind->name_option) {
+        ret->argument = subject;
+    } else if (blocks->host_count == HOSTS_MAX) {
+        return posture_error_set(reterr, POSTURE_E_LIMIT, "more than %d targets host://",
+                                 HOSTS_MAX);
+    } else {
+        struct items *host = &blocks->hosts[blocks->host_count++];
+        item_add(host, kind->name_option, strstr(subject, "://") + 3);
+        item_add(host, "Root", arguments->root);
+        item_add(host, "EndOfLife", arguments->end_of_life);
+        items = host;
+    }
+    ret->items = items->items;
+    ret->count = items->count;
+    return 0;
+}
+
 /* The lines that a host would send. */
 static int settings_encode(const struct kind *kind, const struct arguments *arguments,
                            const struct string_list *subjects, struct posture_buf *out,
                            struct posture_error *reterr)
 {
     struct level level = {0};
-    struct items endpoint = {0};
-    item_add(&endpoint, "EndOfLife", arguments->end_of_life);
-    item_add(&endpoint, "ServerName", arguments->server_name);
+    struct blocks blocks = {0};
+    item_add(&blocks.endpoint, "EndOfLife", arguments->end_of_life);
+    item_add(&blocks.endpoint, "ServerName", arguments->server_name);
     POSTURE_AUTO_FREE char *memory =
         posture_calloc(subjects->count + 1, sizeof(struct posture_raw_block));
     struct posture_raw_block *raw = (struct posture_raw_block *)(void *)memory;
@@ -124,13 +170,11 @@ static int settings_encode(const struct kind *kind, const struct arguments *argu
     int r = level_make(arguments, &level, reterr);
     if (r == 0) {
         raw[0] = (struct posture_raw_block){.items = level.all, .count = level.count};
-        for (size_t i = 0; i < subjects->count; i++)
-            raw[i + 1] = (struct posture_raw_block){
-                .name = kind->block,
-                .argument = subjects->items[i],
-                .items = endpoint.items,
-                .count = endpoint.count,
-            };
+        for (size_t i = 0; r == 0 && i < subjects->count; i++)
+            r = block_make(kind_of(kind, subjects->items[i]), arguments,
+                           subjects->items[i], &blocks, &raw[i + 1], reterr);
+    }
+    if (r == 0) {
         POSTURE_AUTO(posture_settings_free) struct posture_settings *settings = NULL;
         r = posture_settings_parse(kind->options, raw, subjects->count + 1, &settings,
                                    reterr);

@@ -17,6 +17,7 @@ static const struct {
     {"tls.cert.", "証明書", "Certificate"},
     {"tls.strength_until", "将来", "Future"},
     {"tls.gl3001_type", "総合", "As a whole"},
+    {"host.", "この計算機", "This host"},
     {"", "プロトコルと暗号", "Protocol and algorithms"},
 };
 
@@ -367,6 +368,8 @@ void table_report(struct screen *screen, const struct judgement *judgement,
     heading_write(screen, judgement, judged, report);
     if (strcmp(report->kind, "tls") == 0)
         table_tls_facts(screen, judgement, facts, judged->at_ns, is_verbose);
+    if (strcmp(report->kind, "host") == 0)
+        table_host_facts(screen, facts);
     screen_line(screen);
     if (!is_verbose && is_unknown_throughout(judgement, judged)) {
         unknown_write(&table);

@@ -21,6 +21,8 @@ void table_totals_add(struct table_totals *totals, const struct judged *judged,
 /* A closing line; nothing for a single subject. */
 void table_totals_write(struct screen *screen, const struct table_totals *totals);
 
+/* What this host says of itself (kind host): table_host.c. */
+void table_host_facts(struct screen *screen, const json_t *facts);
 /* What was found at each address (kind tls): table_tls.c. */
 void table_tls_facts(struct screen *screen, const struct judgement *judgement,
                      const json_t *facts, int64_t at_ns, bool is_verbose);

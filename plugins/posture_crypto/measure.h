@@ -53,6 +53,7 @@ struct posture_crypto_measure {
     bool (*shrink)(json_t *facts);
 };
 
+extern const struct posture_crypto_measure posture_crypto_measure_host;
 extern const struct posture_crypto_measure posture_crypto_measure_tls;
 
 #endif

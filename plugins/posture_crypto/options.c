@@ -78,6 +78,25 @@ static const struct posture_option endpoint_options[] = {
      .help = "Port at which the web server answers plain HTTP."},
     {.name = NULL},
 };
+
+static const struct posture_option host_options[] = {
+    {.name = "Interval", .type = POSTURE_OPT_SECONDS, .min = 1, .max = 2678400,
+     .unit = "seconds", .sample = "3600",
+     .offset = offsetof(struct posture_crypto_host, interval_ns),
+     .help = "Time between two measurements of this host; by default the plugin's."},
+    {.name = "EndOfLife", .type = POSTURE_OPT_STRING, .sample = "2032-03-31",
+     .offset = offsetof(struct posture_crypto_host, end_of_life),
+     .help = "Day on which the host is planned to go out of service; its strength is judged for "
+             "that day."},
+    {.name = "Name", .type = POSTURE_OPT_STRING, .sample = "www1.example.go.jp",
+     .offset = offsetof(struct posture_crypto_host, name),
+     .help = "Name of the subject, host://NAME; by default the system's own host name."},
+    {.name = "Root", .type = POSTURE_OPT_STRING, .def = "/",
+     .offset = offsetof(struct posture_crypto_host, root),
+     .help = "Folder beneath which the system's files are; with another than / nothing is asked "
+             "of the running system."},
+    {.name = NULL},
+};
 /* clang-format on */
 
 static int name_is_sound(const char *name)
@@ -117,6 +136,29 @@ static int endpoint_check(const void *values, const char *argument,
     return 0;
 }
 
+static int host_check(const void *values, const char *argument,
+                      struct posture_error *reterr)
+{
+    (void)argument;
+    const struct posture_crypto_host *host = values;
+    int64_t ignored;
+    if (host->end_of_life &&
+        posture_date_parse_jst(host->end_of_life, strlen(host->end_of_life), &ignored) <
+            0)
+        return posture_error_set(reterr, POSTURE_E_OPTION,
+                                 "EndOfLife \"%s\": expected a day such as 2032-03-31",
+                                 host->end_of_life);
+    if (host->name && !name_is_sound(host->name))
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "Name \"%s\": expected a host name of letters, digits, dots and hyphens",
+            host->name);
+    if (host->root[0] != '/')
+        return posture_error_set(reterr, POSTURE_E_OPTION,
+                                 "Root \"%s\": expected an absolute path", host->root);
+    return 0;
+}
+
 static int plugin_check(const void *values, const char *argument,
                         struct posture_error *reterr)
 {
@@ -142,6 +184,11 @@ static const struct posture_option_block blocks[] = {
      .help = "One TLS endpoint; every address of its name is measured.",
      .sample_argument = "tls://www.example.go.jp:443",
      .check = endpoint_check},
+    {.name = "Host",
+     .size = sizeof(struct posture_crypto_host),
+     .options = host_options,
+     .help = "This host: its cryptography and hygiene, read from its own files.",
+     .check = host_check},
     {.size = 0},
 };
 

@@ -37,4 +37,12 @@ struct posture_crypto_endpoint {
     uint16_t http_port;
 };
 
+/* This host, or the system whose files are beneath root. */
+struct posture_crypto_host {
+    int64_t interval_ns; /* 0: the plugin's */
+    const char *end_of_life;
+    const char *name; /* NULL: the system's own */
+    const char *root;
+};
+
 #endif

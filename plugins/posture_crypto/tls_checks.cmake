@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Copyright The posture authors
 #
-# The pure half of the plugin: facts of kind tls → results. No socket, no collectd, no OpenSSL.
+# The pure half of the plugin: facts → results. No socket, no collectd, no OpenSSL.
 posture_add_library(posture_crypto_checks
     SOURCES
+        host_checks.c
+        host_library_checks.c
         tls_cert_checks.c
         tls_checks.c
         tls_facts.c

@@ -2,14 +2,16 @@
 /* Copyright The posture authors */
 
 /*
- * tls_checks_golden DIR [--write]: judges DIR/facts.json (facts.tls) by DIR/profile at
- * DIR/at and compares results, reasons' arguments and ends with DIR/expected.json.
+ * tls_checks_golden DIR [--kind KIND] [--write]: judges DIR/facts.json (of kind tls, or
+ * KIND) by DIR/profile at DIR/at and compares results, reasons' arguments and ends with
+ * DIR/expected.json.
  * --write makes that file, for a person to read before it is committed.
  */
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/report/json.h"
+#include "posture_crypto/host_checks.h"
 #include "posture_crypto/tls_checks.h"
 
 #include <stdio.h>
@@ -146,10 +148,16 @@ static int write_expected(const char *dir, const json_t *list)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fputs("usage: tls_checks_golden DIR [--write]\n", stderr);
+        fputs("usage: tls_checks_golden DIR [--kind KIND] [--write]\n", stderr);
         return 2;
     }
-    const char *dir = argv[1];
+    const char *dir = argv[1], *kind = "tls";
+    bool is_writing = false;
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--kind") == 0 && i + 1 < argc)
+            kind = argv[++i];
+        is_writing = is_writing || strcmp(argv[i], "--write") == 0;
+    }
     struct posture_error error = {0};
     POSTURE_AUTO_FREE char *at = NULL;
     POSTURE_AUTO_FREE char *profile_id = NULL;
@@ -170,14 +178,15 @@ int main(int argc, char **argv)
     json_auto_t *declared = document_load(dir, "declared.json", &ignored);
 
     POSTURE_AUTO_RESULTS struct posture_results results = {0};
-    static const struct posture_check_set *const sets[] = {&posture_tls_checks, NULL};
-    int r = posture_judge(sets, "tls", facts, declared, profile, at_ns, &results);
+    static const struct posture_check_set *const sets[] = {&posture_tls_checks,
+                                                           &posture_host_checks, NULL};
+    int r = posture_judge(sets, kind, facts, declared, profile, at_ns, &results);
     if (r < 0) {
         fprintf(stderr, "judge: %s\n", posture_strerror(r));
         return 2;
     }
     json_auto_t *got = results_describe(&results);
-    if (argc > 2 && strcmp(argv[2], "--write") == 0)
+    if (is_writing)
         return write_expected(dir, got);
     json_auto_t *expected = document_load(dir, "expected.json", &error);
     if (!expected)

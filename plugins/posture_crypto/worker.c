@@ -22,6 +22,7 @@ enum {
 
 static const struct posture_crypto_measure *const measures[] = {
     &posture_crypto_measure_tls,
+    &posture_crypto_measure_host,
     NULL,
 };
 

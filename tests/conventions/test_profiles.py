@@ -32,6 +32,10 @@ KNOWN = {
     "signature": {"rsa_pkcs1", "rsa_pss", "ecdsa", "dsa", "ed25519", "ed448"},
     "feature": {"tls.compression", "tls.insecure_renegotiation", "tls.client_renegotiation", "tls.no_extended_master_secret",
                 "tls.early_data", "tls.no_ocsp_stapling"},
+    "tls_minimum": {"SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"} | {f"SECLEVEL={n}" for n in range(6)},
+    "crypto_policy": {"DEFAULT", "FUTURE", "FIPS", "NEXT", "BSI", "LEGACY"} | {":" + m for m in (
+        "NO-SHA1", "NO-CBC", "NO-CAMELLIA", "ECDHE-ONLY", "OSPP", "PQ", "TEST-PQ", "NO-PQ", "NO-ENFORCE-EMS", "SHA1",
+        "AD-SUPPORT", "AD-SUPPORT-LEGACY", "GOST")},
     "hash": {s["hash"] for s in SIGNATURES} | {"md2", "md4", "ripemd160", "sha512-256", "sha3-256", "sha3-384", "sha3-512"},
 }
 

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright The posture authors */
+#include "posture/table.h"
+
+#include "common/report/json.h"
+#include "posture/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LABEL_INDENT = 2, LABEL_WIDTH = 15, VALUE_COLUMN = LABEL_INDENT + LABEL_WIDTH };
+
+/* A line of what was found; nothing when there is nothing to say. */
+static void line_write(struct screen *screen, const char *ja, const char *en,
+                       struct posture_buf *text)
+{
+    if (text->len == 0 || !text->data)
+        return;
+    screen_spaces(screen, LABEL_INDENT);
+    screen_pad(screen, SCREEN_DIM, SCREEN_WORD(screen, ja, en), LABEL_WIDTH);
+    screen_wrap(screen, SCREEN_PLAIN, text->data, VALUE_COLUMN, VALUE_COLUMN);
+    screen_line(screen);
+    posture_buf_clear(text);
+}
+
+/* "before text", after a separator when something stands there. */
+static void part_add(struct posture_buf *text, const char *before, const char *part)
+{
+    if (part)
+        posture_buf_addf(text, "%s%s%.200s", text->len > 0 ? ", " : "", before, part);
+}
+
+static void os_write(struct screen *screen, const json_t *facts)
+{
+    const json_t *os = json_object_get(facts, "os");
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    const char *id = posture_json_string(os, "id");
+    const char *version = posture_json_string(os, "version");
+    if (id)
+        posture_buf_addf(&text, "%.60s%s%.60s", id, version ? " " : "",
+                         version ? version : "");
+    part_add(&text, SCREEN_WORD(screen, "カーネル ", "kernel "),
+             posture_json_string(os, "kernel"));
+    part_add(&text, SCREEN_WORD(screen, "コンテナ ", "container "),
+             posture_json_string(os, "container"));
+    line_write(screen, "システム", "system", &text);
+}
+
+static void libraries_write(struct screen *screen, const json_t *facts)
+{
+    const json_t *openssl = json_object_get(facts, "openssl");
+    const json_t *gnutls = json_object_get(facts, "gnutls");
+    const json_t *policy = json_object_get(facts, "crypto_policy");
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    size_t i;
+    const json_t *item;
+    json_array_foreach (json_object_get(openssl, "libraries"), i, item)
+        part_add(&text, "", json_string_value(item));
+    part_add(&text, "MinProtocol ", posture_json_string(openssl, "min_protocol"));
+    part_add(&text, "CipherString ", posture_json_string(openssl, "cipher_string"));
+    line_write(screen, "OpenSSL", "OpenSSL", &text);
+    json_array_foreach (json_object_get(gnutls, "libraries"), i, item)
+        part_add(&text, "", json_string_value(item));
+    json_array_foreach (json_object_get(gnutls, "disabled_versions"), i, item)
+        part_add(&text, SCREEN_WORD(screen, "無効 ", "disabled "),
+                 json_string_value(item));
+    line_write(screen, "GnuTLS", "GnuTLS", &text);
+    part_add(&text, "", posture_json_string(policy, "current"));
+    line_write(screen, "暗号ポリシー", "crypto policy", &text);
+}
+
+void table_host_facts(struct screen *screen, const json_t *facts)
+{
+    os_write(screen, facts);
+    libraries_write(screen, facts);
+}

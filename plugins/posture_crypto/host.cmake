@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# Copyright The posture authors
+#
+# Facts of kind host: files beneath a root → facts. No loop, no collectd.
+posture_add_library(posture_crypto_host
+    SOURCES
+        host_cnf.c
+        host_crypto_policy.c
+        host_facts.c
+        host_gnutls.c
+        host_libraries.c
+        host_openssl.c
+        host_os.c
+        host_root.c
+    LIBS posture_report)
+
+posture_add_test(crypto_host_root_test SOURCES host_root_test.c LIBS posture_crypto_host)
+
+# One system per folder of testdata/host/: tree [, sshd, dm-table] → facts.json, at,
+# profile → expected.json.
+add_executable(host_facts_golden host_facts_golden.c)
+target_link_libraries(host_facts_golden PRIVATE posture_crypto_host
+    posture::warnings posture::sanitize)
+file(GLOB cases CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/testdata/host/*/tree")
+foreach(case ${cases})
+    get_filename_component(folder "${case}" DIRECTORY)
+    get_filename_component(name "${folder}" NAME)
+    add_test(NAME host_facts_golden.${name} COMMAND host_facts_golden "${folder}")
+    set_tests_properties(host_facts_golden.${name} PROPERTIES LABELS golden TIMEOUT 20)
+endforeach()
+file(GLOB cases CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/testdata/host/*/at")
+foreach(case ${cases})
+    get_filename_component(folder "${case}" DIRECTORY)
+    get_filename_component(name "${folder}" NAME)
+    add_test(NAME host_checks_golden.${name} COMMAND tls_checks_golden "${folder}" --kind host)
+    set_tests_properties(host_checks_golden.${name} PROPERTIES LABELS golden TIMEOUT 20)
+endforeach()
