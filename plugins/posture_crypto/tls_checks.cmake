@@ -19,6 +19,7 @@ posture_add_library(posture_crypto_checks
     LIBS posture_checks)
 
 posture_add_test(tls_checks_test SOURCES tls_checks_test.c LIBS posture_crypto_checks)
+posture_add_test(tls_profiles_test SOURCES tls_profiles_test.c LIBS posture_crypto_checks)
 
 # One test per folder of testdata/: facts.json, at, profile [, declared.json] → the results that
 # expected.json lists.

@@ -17,7 +17,8 @@ enum { YEAR_OPEN = 9999, YEAR_UNSET = 10000 };
 struct strength_walk {
     const struct posture_check_input *input;
     struct posture_verdict *verdict;
-    int year; /* the earliest of all */
+    int year;        /* the earliest of all */
+    int legacy_year; /* the same of processing what exists; -1: not said of any */
     enum posture_certainty certainty;
     bool is_unknown;
     const char *unknown_code;
@@ -42,6 +43,9 @@ static void year_add(struct strength_walk *walk, const struct posture_finding *f
         walk->is_unknown = true;
         return;
     }
+    if (finding->legacy_year >= 0 &&
+        (walk->legacy_year < 0 || finding->legacy_year < walk->legacy_year))
+        walk->legacy_year = finding->legacy_year;
     if (finding->last_year > walk->year)
         return;
     if (finding->last_year < walk->year) {
@@ -110,7 +114,12 @@ static void year_offer(struct strength_walk *walk)
     const char *code = "tls.strength_until.year";
     if (walk->year < wanted) {
         status = POSTURE_RESULT_FAIL;
-        code = walk->year == 0 ? "tls.strength_until.never" : "tls.strength_until.over";
+        bool is_planned = walk->year >= posture_year_jst(walk->input->at_ns);
+        code = walk->year == 0 ? "tls.strength_until.never"
+               : is_planned    ? "tls.strength_until.over_planned"
+                               : "tls.strength_until.over";
+        if (is_planned) /* then the date itself is the reason */
+            posture_verdict_until(verdict, posture_year_start_jst(walk->year + 1));
     } else if (walk->year == YEAR_OPEN) {
         code = "tls.strength_until.open";
     } else {
@@ -124,6 +133,9 @@ static void year_offer(struct strength_walk *walk)
         posture_verdict_arg_take(verdict, "items", json_incref(items));
     if (walk->year > 0 && walk->year < YEAR_OPEN)
         posture_verdict_arg_take(verdict, "until", json_integer(walk->year));
+    if (walk->year > 0 && walk->legacy_year > walk->year && walk->legacy_year < YEAR_OPEN)
+        posture_verdict_arg_take(verdict, "legacy_until",
+                                 json_integer(walk->legacy_year));
     if (status == POSTURE_RESULT_FAIL && walk->year > 0)
         posture_verdict_arg_date(verdict, "date", walk->input->planned_end_ns);
     if (walk->certainty < POSTURE_CERTAINTY_HIGH)
@@ -143,6 +155,7 @@ void tls_strength_check(const struct posture_check_input *input,
         .input = input,
         .verdict = verdict,
         .year = YEAR_UNSET,
+        .legacy_year = -1,
         .certainty = POSTURE_CERTAINTY_HIGH,
     };
     posture_verdict_init(&walk.items);

@@ -32,6 +32,7 @@ static void suite_unjudged(const struct tls_suite *suite, struct posture_finding
         .certainty = POSTURE_CERTAINTY_HIGH,
         .valid_until_ns = INT64_MAX,
         .last_year = -1,
+        .legacy_year = -1,
         .algorithm = suite->name,
     };
 }
@@ -39,13 +40,26 @@ static void suite_unjudged(const struct tls_suite *suite, struct posture_finding
 void tls_suite_judge(const struct posture_check_input *input,
                      const struct tls_suite *suite, struct posture_finding *ret)
 {
+    /* A profile may judge whole suites, their parts, or both: then the worse counts. */
+    struct posture_finding part;
+    posture_algorithm_judge(input, "suite", suite->name, ret);
+    bool is_whole = ret->why != POSTURE_WHY_SILENT;
+    if (is_whole && !posture_profile_has_class(input->profile, "cipher"))
+        return;
     if (!suite->row) {
-        suite_unjudged(suite, ret);
+        suite_unjudged(suite, &part);
+        if (is_whole)
+            posture_finding_add(ret, &part);
+        else
+            *ret = part;
         return;
     }
     posture_algorithm_judge(input, "cipher", posture_json_string(suite->row, "cipher"),
-                            ret);
-    struct posture_finding part;
+                            &part);
+    if (is_whole)
+        posture_finding_add(ret, &part);
+    else
+        *ret = part;
     /* A stream cipher, or none, has no mode; an AEAD has no MAC of its own. */
     if (!word_is(suite->row, "mode", "NULL") && !word_is(suite->row, "mode", "STREAM")) {
         posture_algorithm_judge(input, "mode", posture_json_string(suite->row, "mode"),
@@ -62,7 +76,7 @@ void tls_suite_judge(const struct posture_check_input *input,
 void tls_exchange_judge(const struct posture_check_input *input,
                         const struct tls_suite *suite, struct posture_finding *ret)
 {
-    if (!suite->row) {
+    if (!suite->row && posture_profile_has_class(input->profile, "key_exchange")) {
         suite_unjudged(suite, ret);
         return;
     }

@@ -63,6 +63,7 @@ SHIPPED = [
     (path, name)
     for pattern, name in (
         ("checks.json", "checks.v1.schema.json"),
+        ("classes.json", "classes.schema.json"),
         ("profiles/*.json", "profile.v1.schema.json"),
         ("criteria/*.json", "catalogue.v1.schema.json"),
         ("tls/suites.json", "tls/suites.schema.json"),

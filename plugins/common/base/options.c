@@ -4,6 +4,7 @@
 #include "common/base/options_internal.h"
 
 #include "common/base/clock.h"
+#include "common/base/nearest.h"
 #include "common/base/parse.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { OPTIONS_PER_BLOCK_MAX = 128, NAME_COMPARE_MAX = 48, QUOTED_VALUE_MAX = 96 };
+enum { OPTIONS_PER_BLOCK_MAX = 128, QUOTED_VALUE_MAX = 96 };
 
 /* "<Plugin posture_x> <Endpoint "y">: " for the text of an error. */
 struct place {
@@ -37,67 +38,24 @@ static int place_error(const struct place *place, int line, struct posture_error
                             place->argument ? "\"" : "", text);
 }
 
-/* Edits between two names, letters' case aside; only as good as a hint needs. */
-static size_t name_distance(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b);
-    if (la > NAME_COMPARE_MAX || lb > NAME_COMPARE_MAX)
-        return NAME_COMPARE_MAX;
-    size_t row[NAME_COMPARE_MAX + 1];
-    for (size_t j = 0; j <= lb; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t above = row[j];
-            bool same = strncasecmp(&a[i - 1], &b[j - 1], 1) == 0;
-            size_t best = diagonal + (same ? 0 : 1);
-            best = above + 1 < best ? above + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            row[j] = best;
-            diagonal = above;
-        }
-    }
-    return row[lb];
-}
-
-struct nearest {
-    const char *name;
-    size_t distance;
-};
-
-static void nearest_try(struct nearest *nearest, const char *wanted,
-                        const char *candidate)
-{
-    size_t distance = name_distance(wanted, candidate);
-    size_t longest =
-        strlen(wanted) > strlen(candidate) ? strlen(wanted) : strlen(candidate);
-    if (distance <= (longest + 2) / 3 &&
-        (!nearest->name || distance < nearest->distance)) {
-        nearest->name = candidate;
-        nearest->distance = distance;
-    }
-}
-
 /* Names what may stand here: the nearest, or all of them when none is near. */
 static int unknown_error(const struct place *place,
                          const struct posture_option_block *type, const char *what,
                          const char *name, int line, struct posture_error *reterr)
 {
-    struct nearest nearest = {0};
+    struct posture_nearest nearest = {0};
     POSTURE_AUTO_BUF struct posture_buf text = {0};
     char quoted[QUOTED_VALUE_MAX];
     posture_escape(name, strlen(name), quoted, sizeof(quoted));
     posture_buf_addf(&text, "unknown %s \"%s\"; ", what, quoted);
 
     for (const struct posture_option *o = type ? type->options : NULL; o && o->name; o++)
-        nearest_try(&nearest, name, o->name);
+        posture_nearest_try(&nearest, name, o->name);
     if (!type || !type->name)
         for (const struct posture_option_block *b = place->table->blocks; b->size > 0;
              b++)
             if (b->name)
-                nearest_try(&nearest, name, b->name);
+                posture_nearest_try(&nearest, name, b->name);
     if (nearest.name && nearest.distance == 0) {
         bool is_block = strcmp(what, "option") == 0;
         posture_buf_addf(&text, is_block ? "it is a block: <%s …>" : "%s is an option",

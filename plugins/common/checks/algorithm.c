@@ -15,16 +15,34 @@ static const struct {
     [POSTURE_WHY_CANDIDATE] = {POSTURE_RESULT_WARN, "algorithm.candidate"},
     [POSTURE_WHY_MONITORED] = {POSTURE_RESULT_WARN, "algorithm.monitored"},
     [POSTURE_WHY_MIGRATE] = {POSTURE_RESULT_WARN, "algorithm.migrate"},
+    [POSTURE_WHY_MIGRATE_PLANNED] = {POSTURE_RESULT_WARN, "algorithm.migrate_planned"},
     [POSTURE_WHY_UNJUDGED] = {POSTURE_RESULT_UNKNOWN, "algorithm.unjudged"},
     [POSTURE_WHY_NO_LENGTHS] = {POSTURE_RESULT_UNKNOWN, "algorithm.no_lengths"},
     [POSTURE_WHY_MALFORMED] = {POSTURE_RESULT_UNKNOWN, "facts.malformed"},
     [POSTURE_WHY_UNLISTED] = {POSTURE_RESULT_FAIL, "algorithm.unlisted"},
     [POSTURE_WHY_NOT_ALLOWED] = {POSTURE_RESULT_FAIL, "algorithm.not_allowed"},
+    [POSTURE_WHY_NOT_ALLOWED_PLANNED] = {POSTURE_RESULT_FAIL,
+                                         "algorithm.not_allowed_planned"},
     [POSTURE_WHY_TOO_WEAK] = {POSTURE_RESULT_FAIL, "algorithm.too_weak"},
 };
 
 const char *posture_finding_code(enum posture_finding_why why)
 {
+    return whys[why].code;
+}
+
+/* A profile that grades has no lists to speak of. */
+static const char *code_for(const struct posture_profile *profile,
+                            enum posture_finding_why why)
+{
+    if (posture_profile_has_grades(profile)) {
+        if (why == POSTURE_WHY_LISTED)
+            return "algorithm.accepted";
+        if (why == POSTURE_WHY_CANDIDATE || why == POSTURE_WHY_MONITORED)
+            return "algorithm.phase_out";
+        if (why == POSTURE_WHY_UNLISTED)
+            return "algorithm.insufficient";
+    }
     return whys[why].code;
 }
 
@@ -49,7 +67,9 @@ static void tier_apply(const struct posture_profile_row *row,
         [POSTURE_TIER_UNJUDGED] = POSTURE_WHY_UNJUDGED,
     };
     finding_set(finding, of_tier[row->tier], row->certainty);
-    finding->algorithm = row->listed_as;
+    /* "*" stands for what is not named: it keeps the name that it came with. */
+    if (strcmp(row->name, "*") != 0)
+        finding->algorithm = row->listed_as;
     if (row->tier == POSTURE_TIER_NONE) {
         finding->last_year = 0; /* usable in no year */
         finding->year_certainty = row->certainty;
@@ -75,11 +95,24 @@ static void strength_apply(const struct posture_check_input *input, uint32_t bit
         finding->year_certainty = certainty;
     }
 
+    finding->legacy_year = posture_profile_legacy_last_year(input->profile, bits);
+
+    /* Better today than at the planned end: then that is why, until today is no better.
+     */
+    int64_t now_until_ns;
+    enum posture_strength now =
+        posture_profile_strength(input->profile, bits, input->at_ns, &now_until_ns);
+    bool is_planned = now < state;
+    if (is_planned && now_until_ns < finding->valid_until_ns)
+        finding->valid_until_ns = now_until_ns;
+
     enum posture_finding_why why = POSTURE_WHY_LISTED;
     if (state == POSTURE_STRENGTH_NOT_ALLOWED)
-        why = last_year == 0 ? POSTURE_WHY_TOO_WEAK : POSTURE_WHY_NOT_ALLOWED;
+        why = last_year == 0 ? POSTURE_WHY_TOO_WEAK
+              : is_planned   ? POSTURE_WHY_NOT_ALLOWED_PLANNED
+                             : POSTURE_WHY_NOT_ALLOWED;
     else if (state == POSTURE_STRENGTH_MIGRATE)
-        why = POSTURE_WHY_MIGRATE;
+        why = is_planned ? POSTURE_WHY_MIGRATE_PLANNED : POSTURE_WHY_MIGRATE;
     if (whys[why].status > finding->status)
         finding_set(finding, why, certainty);
     else if (finding->why == POSTURE_WHY_LISTED && certainty < finding->certainty)
@@ -95,6 +128,7 @@ static bool row_apply(const struct posture_check_input *input, const char *cls,
         .certainty = POSTURE_CERTAINTY_HIGH,
         .valid_until_ns = INT64_MAX,
         .last_year = -1,
+        .legacy_year = -1,
         .year_certainty = POSTURE_CERTAINTY_HIGH,
         .algorithm = name ? name : "?",
     };
@@ -134,8 +168,19 @@ void posture_modulus_judge(const struct posture_check_input *input, const char *
     uint32_t bits = 0;
     enum posture_certainty certainty = POSTURE_CERTAINTY_HIGH;
     enum posture_finding_why why;
+    bool has_sizes = row->min > 0;
+    if (has_sizes && modulus_bits > 0) {
+        ret->last_year = -1;
+        tier_apply(posture_profile_row_of_size(input->profile, cls, name,
+                                               (uint64_t)modulus_bits),
+                   ret);
+        if (ret->last_year < 0)
+            ret->last_year = 9999; /* unless its strength ends, below */
+    }
     if (modulus_bits <= 0)
         why = POSTURE_WHY_MALFORMED;
+    else if (has_sizes && !posture_profile_has_strength(input->profile))
+        return;
     else if (!posture_profile_modulus_bits(input->profile, (uint64_t)modulus_bits, &bits,
                                            &certainty) ||
              !posture_profile_has_strength(input->profile))
@@ -184,7 +229,7 @@ bool posture_finding_offer(const struct posture_check_input *input,
                            const struct posture_finding *finding, const char *item,
                            struct posture_verdict *verdict)
 {
-    const char *code = posture_finding_code(finding->why);
+    const char *code = code_for(input->profile, finding->why);
     posture_verdict_until(verdict, finding->valid_until_ns);
     bool is_first = posture_verdict_offer(verdict, finding->status, code);
     if (!is_first && !posture_verdict_is(verdict, finding->status, code))
@@ -199,7 +244,13 @@ bool posture_finding_offer(const struct posture_check_input *input,
             posture_verdict_arg_take(verdict, "bits", json_integer(finding->bits));
         if (finding->last_year > 0 && finding->last_year < 9999)
             posture_verdict_arg_take(verdict, "until", json_integer(finding->last_year));
-        if (finding->why == POSTURE_WHY_NOT_ALLOWED)
+        if (finding->legacy_year > 0 && finding->legacy_year < 9999 &&
+            finding->legacy_year != finding->last_year)
+            posture_verdict_arg_take(verdict, "legacy_until",
+                                     json_integer(finding->legacy_year));
+        if (finding->why == POSTURE_WHY_NOT_ALLOWED ||
+            finding->why == POSTURE_WHY_NOT_ALLOWED_PLANNED ||
+            finding->why == POSTURE_WHY_MIGRATE_PLANNED)
             posture_verdict_arg_date(verdict, "date", input->planned_end_ns);
     }
     if (!is_pass) {

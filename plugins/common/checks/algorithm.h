@@ -12,17 +12,19 @@
  * are equal.
  */
 enum posture_finding_why {
-    POSTURE_WHY_SILENT,      /* na: the profile says nothing about such things */
-    POSTURE_WHY_LISTED,      /* pass: recommended or PQC list */
-    POSTURE_WHY_CANDIDATE,   /* warn */
-    POSTURE_WHY_MONITORED,   /* warn */
-    POSTURE_WHY_MIGRATE,     /* warn: migration to be completed */
-    POSTURE_WHY_UNJUDGED,    /* unknown: no row */
+    POSTURE_WHY_SILENT,          /* na: the profile says nothing about such things */
+    POSTURE_WHY_LISTED,          /* pass: recommended or PQC list */
+    POSTURE_WHY_CANDIDATE,       /* warn */
+    POSTURE_WHY_MONITORED,       /* warn */
+    POSTURE_WHY_MIGRATE,         /* warn: migration to be completed */
+    POSTURE_WHY_MIGRATE_PLANNED, /* the same, because of the planned end of life */
+    POSTURE_WHY_UNJUDGED,        /* unknown: no row */
     POSTURE_WHY_NO_LENGTHS,  /* unknown: its size decides and the profile has no sizes */
     POSTURE_WHY_MALFORMED,   /* unknown: the facts do not say it */
     POSTURE_WHY_UNLISTED,    /* fail: judged, and on no list */
     POSTURE_WHY_NOT_ALLOWED, /* fail: its strength is not allowed any more */
-    POSTURE_WHY_TOO_WEAK,    /* fail: its strength is allowed in no year */
+    POSTURE_WHY_NOT_ALLOWED_PLANNED, /* the same, because of the planned end of life */
+    POSTURE_WHY_TOO_WEAK,            /* fail: its strength is allowed in no year */
     POSTURE_WHY_COUNT
 };
 
@@ -32,8 +34,9 @@ struct posture_finding {
     enum posture_certainty certainty; /* of what decided */
     uint32_t bits;                    /* strength; 0: not known */
     int64_t valid_until_ns;
-    int last_year; /* see posture_profile_strength_last_year(); -1: not known, 9999: no
-                      end */
+    int last_year;   /* see posture_profile_strength_last_year(); -1: not known, 9999: no
+                        end */
+    int legacy_year; /* the same of processing what exists; -1: not said */
     enum posture_certainty year_certainty;
     const char *algorithm; /* the name on the list; borrowed */
 };

@@ -27,6 +27,16 @@ static void item_format(char item[static POSTURE_CERTIFICATE_ITEM_MAX], const ch
              b_len > 0 ? " " : "", b_len, b);
 }
 
+/* The strength of RSA and DSA is that of their modulus; of a kind whose strength a profile
+ * with periods does not give, nothing else is known. */
+static bool size_decides(const struct posture_profile *profile, const char *type)
+{
+    if (posture_profile_row(profile, "key", type)->bits > 0)
+        return false;
+    return posture_profile_has_strength(profile) || strncmp(type, "rsa", 3) == 0 ||
+           strcmp(type, "dsa") == 0;
+}
+
 void posture_certificate_key_judge(const struct posture_check_input *input,
                                    const json_t *certificate, struct posture_finding *ret,
                                    char item[static POSTURE_CERTIFICATE_ITEM_MAX])
@@ -52,7 +62,7 @@ void posture_certificate_key_judge(const struct posture_check_input *input,
             curve.status = POSTURE_RESULT_UNKNOWN;
         }
         posture_finding_add(ret, &curve);
-    } else if (posture_profile_row(input->profile, "key", type)->bits == 0) {
+    } else if (size_decides(input->profile, type)) {
         json_int_t size = json_integer_value(json_object_get(key, "bits"));
         char text[24];
         snprintf(text, sizeof(text), "%lld", (long long)size);
@@ -100,6 +110,10 @@ void posture_certificate_signature_judge(const struct posture_check_input *input
     const json_t *signature = json_object_get(certificate, "signature");
     const char *algorithm = posture_json_string(signature, "algorithm");
     item_format(item, algorithm ? algorithm : "?", "");
+    if (posture_profile_has_class(input->profile, "certificate_signature")) {
+        posture_algorithm_judge(input, "certificate_signature", algorithm, ret);
+        return;
+    }
     posture_signature_judge(input, algorithm, posture_json_string(signature, "key_type"),
                             posture_json_string(signature, "hash"), ret);
 }

@@ -59,8 +59,21 @@ const struct posture_profile_row *
 posture_profile_row(const struct posture_profile *profile, const char *cls,
                     const char *name)
 {
-    const json_t *number = json_object_get(json_object_get(profile->index, cls), name);
+    const json_t *names = json_object_get(profile->index, cls);
+    const json_t *number = json_object_get(names, name);
+    if (!number)
+        number = json_object_get(names, "*");
     return number ? &profile->rows[json_integer_value(number)] : NULL;
+}
+
+const struct posture_profile_row *
+posture_profile_row_of_size(const struct posture_profile *profile, const char *cls,
+                            const char *name, uint64_t size)
+{
+    const struct posture_profile_row *row = posture_profile_row(profile, cls, name);
+    while (row && row->min > size)
+        row = row->smaller;
+    return row;
 }
 
 bool posture_profile_has_class(const struct posture_profile *profile, const char *cls)
@@ -134,6 +147,17 @@ int posture_profile_strength_last_year(const struct posture_profile *profile,
             return 9999;
     }
     return year;
+}
+
+int posture_profile_legacy_last_year(const struct posture_profile *profile, uint32_t bits)
+{
+    const struct profile_period *period = period_find(profile, bits);
+    return period ? period->legacy_until : -1;
+}
+
+bool posture_profile_has_grades(const struct posture_profile *profile)
+{
+    return profile->has_grades;
 }
 
 bool posture_profile_modulus_bits(const struct posture_profile *profile,

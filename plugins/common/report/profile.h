@@ -58,11 +58,18 @@ struct posture_profile_row {
     enum posture_certainty bits_certainty;
     const char *source;
     const char *edition;
+    uint32_t min; /* the smallest size that the row is about; 0: any */
+    const struct posture_profile_row *smaller; /* the same thing, smaller; NULL: none */
 };
-/* NULL when there is none. */
+/* NULL when there is none, for the name or for "*", which stands for every other name of
+ * its class. Where sizes are judged apart: the row of the largest. */
 const struct posture_profile_row *
 posture_profile_row(const struct posture_profile *profile, const char *cls,
                     const char *name);
+/* The row that is about this size (bits of a modulus, seconds …); NULL as above. */
+const struct posture_profile_row *
+posture_profile_row_of_size(const struct posture_profile *profile, const char *cls,
+                            const char *name, uint64_t size);
 /* False: the profile says nothing about this class of things; a check about it alone is
  * na. */
 bool posture_profile_has_class(const struct posture_profile *profile, const char *cls);
@@ -102,5 +109,13 @@ enum posture_strength posture_profile_strength(const struct posture_profile *pro
  * allowed, 9999 when no end is known. */
 int posture_profile_strength_last_year(const struct posture_profile *profile,
                                        uint32_t bits);
+
+/* The same of processing what exists already (verify, decrypt): -1 when the profile does
+ * not say. */
+int posture_profile_legacy_last_year(const struct posture_profile *profile,
+                                     uint32_t bits);
+
+/* True when the profile grades (accepted, phase out, insufficient) and has no lists. */
+bool posture_profile_has_grades(const struct posture_profile *profile);
 
 #endif

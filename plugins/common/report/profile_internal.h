@@ -5,9 +5,12 @@
 
 #include "common/report/profile.h"
 
+#include "common/base/nearest.h"
+#include "common/base/parse.h"
 #include "common/report/json.h"
 
-/* What a profile is made of: profile_read.c fills it, profile.c answers from it. */
+/* What a profile is made of: profile_read.c fills it (with profile_rows.c,
+ * profile_types.c, profile_place.c), profile.c answers from it. */
 
 enum {
     PROFILE_TABLES_MAX = 8,
@@ -15,6 +18,7 @@ enum {
     PROFILE_PHASES_MAX = 8,
     PROFILE_MODULUS_MAX = 16,
     PROFILE_NAME_MAX = 64,
+    PROFILE_BITS_MAX = 65536,
 };
 
 struct profile_phase {
@@ -26,6 +30,8 @@ struct profile_period {
     uint32_t bits;
     struct profile_phase phases[PROFILE_PHASES_MAX];
     size_t count;
+    int legacy_until; /* of processing what exists; 0: never, 9999: no end known, -1: not
+                         said */
 };
 
 struct profile_modulus {
@@ -34,15 +40,17 @@ struct profile_modulus {
 };
 
 struct profile_table {
-    char name[PROFILE_NAME_MAX];
-    json_t *root;  /* the document, owner of the rows */
-    json_t *index; /* name -> row */
+    char file[PROFILE_NAME_MAX]; /* "tls/suites.json" */
+    char name[PROFILE_NAME_MAX]; /* "suites" */
+    json_t *root;                /* the document, owner of the rows */
+    json_t *index;               /* name -> row */
 };
 
 struct posture_profile {
     json_t *root; /* owner of every string of the rows */
     const char *id;
     const char *title[POSTURE_LANG_COUNT];
+    bool has_grades;
     char digest[POSTURE_DIGEST_TEXT];
     struct posture_profile_row *rows;
     size_t count;
@@ -58,5 +66,52 @@ struct posture_profile {
 
 /* By enum posture_certainty. */
 extern const char *const posture_certainty_names_[3];
+
+/* Where in the file an error is: "rows[3] (cipher AES-128)". */
+struct profile_place {
+    const char *file;
+    char text[3 * PROFILE_NAME_MAX];
+};
+
+void posture_profile_place_row_(struct profile_place *place, size_t number,
+                                const char *cls, const char *name);
+int posture_profile_refuse_(struct posture_error *reterr,
+                            const struct profile_place *place, const char *what);
+/* "tier \"good\" is not …; did you mean …?"; word NULL: "tier is missing". */
+int posture_profile_refuse_word_(struct posture_error *reterr,
+                                 const struct profile_place *place, const char *key,
+                                 const char *word, const char *expected,
+                                 const char *const *words, size_t count);
+int posture_profile_refuse_near_(struct posture_error *reterr,
+                                 const struct profile_place *place, const char *key,
+                                 const char *word, const char *expected,
+                                 const struct posture_nearest *nearest);
+/* The word's number, or -1. */
+int posture_profile_word_(const char *word, const char *const *words, size_t count);
+bool posture_profile_is_short_(const char *text);
+int posture_profile_certainty_(const json_t *object, const char *key,
+                               const struct profile_place *place,
+                               enum posture_certainty *ret, struct posture_error *reterr);
+/* A whole number min to max, or nothing: then *ret stays. */
+int posture_profile_number_(const json_t *object, const char *key, json_int_t min,
+                            json_int_t max, const struct profile_place *place,
+                            json_int_t *ret, struct posture_error *reterr);
+int posture_profile_source_(const json_t *object, const struct profile_place *place,
+                            struct posture_error *reterr);
+/* Nothing but these members. */
+int posture_profile_members_(const json_t *object, const char *const *words, size_t count,
+                             const struct profile_place *place,
+                             struct posture_error *reterr);
+
+int posture_profile_rows_read_(struct posture_profile *profile, const json_t *classes,
+                               const char *file, struct posture_error *reterr);
+/* Adds to the list of files below schemas/. */
+int posture_profile_tables_needed_(const struct posture_profile *profile,
+                                   const json_t *classes, json_t *tables);
+int posture_profile_names_check_(const struct posture_profile *profile,
+                                 const json_t *classes, const char *file,
+                                 struct posture_error *reterr);
+int posture_profile_types_check_(const struct posture_profile *profile, const char *file,
+                                 struct posture_error *reterr);
 
 #endif

@@ -197,6 +197,58 @@ static void test_refused(void **state)
          HEAD "\"rows\":[" GOOD
               ",{\"class\":\"mode\",\"name\":\"CBC\",\"tier\":\"good\"," SOURCE "}]}",
          "rows[1] (mode CBC): tier"},
+        {"tier with a slip of the pen",
+         HEAD "\"rows\":[{\"class\":\"mode\",\"name\":\"CBC\",\"tier\":"
+              "\"recomended\"," SOURCE "}]}",
+         "rows[0] (mode CBC): tier \"recomended\" is not recommended, pqc, candidate, "
+         "monitored or none; did you mean \"recommended\"?"},
+        {"class that is none",
+         HEAD "\"rows\":[{\"class\":\"chiper\",\"name\":\"AES-128\",\"tier\":"
+              "\"none\"," SOURCE "}]}",
+         "rows[0] (chiper AES-128): class \"chiper\" is not a class of "
+         "schemas/classes.json; did you mean \"cipher\"?"},
+        {"cipher of another spelling",
+         HEAD "\"rows\":[{\"class\":\"cipher\",\"name\":\"AES128\",\"tier\":"
+              "\"none\"," SOURCE "}]}",
+         "rows[0] (cipher AES128): name \"AES128\" is not a name of class cipher, as in "
+         "tls/suites.json; did you mean \"AES-128\"?"},
+        {"member of a row",
+         HEAD "\"rows\":[{\"class\":\"mode\",\"name\":\"CBC\",\"tier\":\"none\","
+              "\"Note\":\"n\"," SOURCE "}]}",
+         "rows[0] (mode CBC): member \"Note\" is not known here; did you mean "
+         "\"note\"?"},
+        {"member of the profile", HEAD "\"rows\":[" GOOD "],\"strenght\":{}}",
+         "member \"strenght\" is not known here; did you mean \"strength\"?"},
+        {"certainty",
+         HEAD "\"rows\":[{\"class\":\"mode\",\"name\":\"CBC\",\"tier\":\"none\","
+              "\"source\":\"s\",\"edition\":\"e\",\"certainty\":\"certain\"}]}",
+         "rows[0] (mode CBC): certainty \"certain\" is not high, medium or low"},
+        {"wording", HEAD "\"wording\":\"grade\",\"rows\":[" GOOD "]}",
+         "wording \"grade\" is not lists or grades; did you mean \"grades\"?"},
+        {"size of what has none",
+         HEAD "\"rows\":[{\"class\":\"mode\",\"name\":\"CBC\",\"min\":8,\"tier\":"
+              "\"none\"," SOURCE "}]}",
+         "rows[0] (mode CBC): min is for a class"},
+        {"size of nothing",
+         HEAD "\"rows\":[{\"class\":\"key\",\"name\":\"rsa\",\"min\":0,\"tier\":"
+              "\"none\"," SOURCE "}]}",
+         "rows[0] (key rsa): min is a whole number from 1"},
+        {"sizes that leave out the small",
+         HEAD "\"rows\":[{\"class\":\"key\",\"name\":\"rsa\",\"min\":3072,\"tier\":"
+              "\"recommended\"," SOURCE "},{\"class\":\"key\",\"name\":\"rsa\","
+              "\"min\":2048,\"tier\":\"monitored\"," SOURCE "}]}",
+         "rows[1] (key rsa): nothing is said of sizes below 2048; add a row without min"},
+        {"size twice",
+         HEAD "\"rows\":[{\"class\":\"key\",\"name\":\"rsa\",\"min\":3072,\"tier\":"
+              "\"recommended\"," SOURCE "},{\"class\":\"key\",\"name\":\"rsa\","
+              "\"min\":3072,\"tier\":\"monitored\"," SOURCE "}]}",
+         "rows[1] (key rsa): is rows[0]"},
+        {"legacy use that gets better",
+         HEAD "\"rows\":[" GOOD "],\"strength\":{" SOURCE
+              ",\"periods\":[{\"bits\":1,\"phases\":[{\"state\":\"usable\",\"until\":"
+              "null}],\"legacy\":[{\"state\":\"with_care\",\"until\":2030},{\"state\":"
+              "\"usable\",\"until\":null}]}]}}",
+         "strength.periods[0]: legacy"},
         {"no source",
          HEAD "\"rows\":[{\"class\":\"mode\",\"name\":\"CBC\",\"tier\":\"none\"}]}",
          "rows[0] (mode CBC): source"},
@@ -261,7 +313,8 @@ static void test_refused(void **state)
         {"group that IANA does not have",
          HEAD "\"rows\":[" GOOD ",{\"class\":\"group\",\"name\":\"secp265r1\","
               "\"tier\":\"recommended\"," SOURCE "}],\"tables\":[\"tls/groups.json\"]}",
-         "rows[1] (group secp265r1): table groups"},
+         "rows[1] (group secp265r1): name \"secp265r1\" is not a name of class group, as "
+         "in tls/groups.json; did you mean \"secp256r1\"?"},
         {"suite that IANA does not have",
          HEAD "\"rows\":[" GOOD "],\"tls_types\":{" SOURCE
               ",\"types\":[{\"id\":\"a\",\"result\":\"pass\",\"versions\":["
@@ -274,7 +327,7 @@ static void test_refused(void **state)
               "\"rsa_min_bits\":null},"
               "\"suites\":[{\"certainty\":\"high\",\"names\":[\"0xFE00\","
               "\"TLS_AES_128_GCM_SHA265\"]}]}]},\"tables\":[\"tls/suites.json\"]}",
-         "tls_types.types[0].suites[0] (TLS_AES_128_GCM_SHA265): table suites"},
+         "tls_types.types[0].suites[0] (TLS_AES_128_GCM_SHA265): name"},
     };
     for (size_t i = 0; i < POSTURE_COUNT(rows); i++) {
         struct posture_profile *profile = NULL;
@@ -284,6 +337,44 @@ static void test_refused(void **state)
         if (r >= 0 || profile || !strstr(error.text, rows[i].says))
             fail_msg("%s: %d \"%s\"", rows[i].label, r, error.text);
     }
+}
+
+/* Sizes apart, the largest first; "*" for what is not named. */
+static void test_sizes_and_rest(void **state)
+{
+    (void)state;
+    POSTURE_AUTO(posture_profile_free)
+    struct posture_profile *profile = profile_of("ncsc-nl-2025");
+    static const struct {
+        uint64_t size;
+        enum posture_tier tier;
+    } rows[] = {
+        {16384, POSTURE_TIER_RECOMMENDED}, {3072, POSTURE_TIER_RECOMMENDED},
+        {3071, POSTURE_TIER_MONITORED},    {2048, POSTURE_TIER_MONITORED},
+        {2047, POSTURE_TIER_NONE},         {0, POSTURE_TIER_NONE},
+    };
+    for (size_t i = 0; i < POSTURE_COUNT(rows); i++) {
+        const struct posture_profile_row *row =
+            posture_profile_row_of_size(profile, "key", "rsa", rows[i].size);
+        assert_non_null(row);
+        assert_int_equal(row->tier, rows[i].tier);
+    }
+    assert_null(posture_profile_row_of_size(profile, "key", "x25519", 1));
+    const struct posture_profile_row *rest =
+        posture_profile_row(profile, "suite", "TLS_RSA_WITH_RC4_128_MD5");
+    assert_non_null(rest);
+    assert_string_equal(rest->name, "*");
+    assert_int_equal(rest->tier, POSTURE_TIER_NONE);
+    assert_null(posture_profile_row(profile, "group", "X25519MLKEM768"));
+    assert_true(posture_profile_has_grades(profile));
+
+    POSTURE_AUTO(posture_profile_free)
+    struct posture_profile *cryptrec = profile_of("cryptrec-ls0001-2022r2");
+    assert_int_equal(posture_profile_legacy_last_year(cryptrec, 112), 2040);
+    assert_int_equal(posture_profile_legacy_last_year(cryptrec, 128), 2060);
+    assert_int_equal(posture_profile_legacy_last_year(cryptrec, 256), 9999);
+    assert_int_equal(posture_profile_legacy_last_year(cryptrec, 80), -1);
+    assert_int_equal(posture_profile_legacy_last_year(profile, 128), -1);
 }
 
 /* The digest is of everything that a verdict can come from: the tables too. */
@@ -301,9 +392,10 @@ static void test_digest(void **state)
     snprintf(path, sizeof(path), "%s/tls", scratch);
     assert_int_equal(mkdir(path, 0700), 0);
     for (int i = 0; i < 2; i++) {
-        file_write("tls/suites.json",
-                   i == 0 ? "{\"suites\":[{\"name\":\"a\",\"cipher\":\"x\"}]}"
-                          : "{\"suites\":[{\"name\":\"a\",\"cipher\":\"y\"}]}");
+        file_write(
+            "tls/suites.json",
+            i == 0 ? "{\"suites\":[{\"name\":\"a\",\"cipher\":\"AES-128\"}]}"
+                   : "{\"suites\":[{\"name\":\"a\",\"cipher\":\"AES-128\",\"x\":1}]}");
         struct posture_profile *profile = NULL;
         struct posture_error error = {0};
         const char *text = HEAD "\"rows\":[" GOOD "],\"tables\":[\"tls/suites.json\"]}";
@@ -349,9 +441,13 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),        cmocka_unit_test(test_strength),
-        cmocka_unit_test(test_no_strength), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_digest),      cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_strength),
+        cmocka_unit_test(test_no_strength),
+        cmocka_unit_test(test_sizes_and_rest),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_digest),
+        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, scratch_make, scratch_remove);
 }
