@@ -5,9 +5,11 @@
 import json
 import os
 import pathlib
+import subprocess
 
 import pytest
 
+PROGRAM = os.path.join(os.environ["POSTURE_BUILD_DIR"], "plugins/posture/posture")
 SCHEMAS = pathlib.Path(os.environ["POSTURE_SOURCE_DIR"]) / "schemas"
 
 
@@ -65,3 +67,34 @@ def test_numbers_of_suites_are_the_guideline_s():
     assert set(high["suites"][1]["names"]) < set(recommended["suites"][1]["names"])
     for kind in (high, recommended, exception):
         assert len(kind["suites"][0]["names"]) == 5
+
+
+def test_the_readme_names_every_class_and_profile():
+    """Whoever writes a profile has the README alone."""
+    text = (SCHEMAS / "profiles" / "README.md").read_text("utf-8")
+    for cls in CLASSES:
+        assert f"`{cls}`" in text, cls
+    for name in PROFILES:
+        assert f"`{name}`" in text, name
+
+
+def test_the_readme_s_example_loads(tmp_path):
+    text = (SCHEMAS / "profiles" / "README.md").read_text("utf-8")
+    example = tmp_path / "house-rules.json"
+    example.write_text(text.split("```json\n")[1].split("```")[0], "utf-8")
+    report = (SCHEMAS.parent / "tests" / "bench" / "data" / "report-2k.json").read_text("utf-8")
+    line = json.dumps(json.loads(report)) + "\n"
+    command = [PROGRAM, "judge", "--data-dir", str(SCHEMAS), "--profile", str(example)]
+    done = subprocess.run(command, input=line.encode(), capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    results = {r["check"]: r["result"] for r in json.loads(done.stdout)["results"]}
+    assert results["tls.suites"] == "na"
+    assert results["tls.version"] in {"pass", "warn", "fail"}
+
+    # A slip of the pen is refused before anything is judged, with the row.
+    example.write_text(example.read_text("utf-8").replace('"TLSv1.2"', '"TLS1.2"'), "utf-8")
+    done = subprocess.run(command, input=line.encode(), capture_output=True, check=False)
+    assert done.returncode == 2 and done.stdout == b""
+    said = done.stderr.decode()
+    assert "house-rules.json" in said and 'rows[1] (version TLS1.2): name "TLS1.2"' in said
+    assert 'did you mean "TLSv1.2"?' in said

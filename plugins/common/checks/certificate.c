@@ -27,8 +27,8 @@ static void item_format(char item[static POSTURE_CERTIFICATE_ITEM_MAX], const ch
              b_len > 0 ? " " : "", b_len, b);
 }
 
-/* The strength of RSA and DSA is that of their modulus; of a kind whose strength a profile
- * with periods does not give, nothing else is known. */
+/* The strength of RSA and DSA is that of their modulus; of a kind whose strength a
+ * profile with periods does not give, nothing else is known. */
 static bool size_decides(const struct posture_profile *profile, const char *type)
 {
     if (posture_profile_row(profile, "key", type)->bits > 0)
@@ -110,12 +110,22 @@ void posture_certificate_signature_judge(const struct posture_check_input *input
     const json_t *signature = json_object_get(certificate, "signature");
     const char *algorithm = posture_json_string(signature, "algorithm");
     item_format(item, algorithm ? algorithm : "?", "");
-    if (posture_profile_has_class(input->profile, "certificate_signature")) {
-        posture_algorithm_judge(input, "certificate_signature", algorithm, ret);
+    const char *key_type = posture_json_string(signature, "key_type");
+    const char *hash = posture_json_string(signature, "hash");
+    if (!posture_profile_has_class(input->profile, "certificate_signature")) {
+        posture_signature_judge(input, algorithm, key_type, hash, ret);
         return;
     }
-    posture_signature_judge(input, algorithm, posture_json_string(signature, "key_type"),
-                            posture_json_string(signature, "hash"), ret);
+    /* TLS 1.3 names ECDSA with its curve; here the certificate's key has that. */
+    const char *scheme = scheme_name(algorithm, key_type);
+    char name[POSTURE_CERTIFICATE_ITEM_MAX];
+    bool is_ecdsa = scheme && hash && strcmp(scheme, "ecdsa") == 0;
+    if (is_ecdsa)
+        snprintf(name, sizeof(name), "ecdsa_%.40s", hash);
+    posture_algorithm_judge(input, "certificate_signature", is_ecdsa ? name : algorithm,
+                            ret);
+    if (ret->algorithm == name)
+        ret->algorithm = algorithm;
 }
 
 static int instant_read(const json_t *certificate, const char *key, int64_t *ret_ns)
