@@ -11,6 +11,7 @@
 
 enum {
     PROFILE_FILE_MAX = 2 * 1024 * 1024,
+    PROFILE_AGE_MAX_S = 2000000000,
     PROFILE_YEAR_MIN = 1970,
     PROFILE_YEAR_MAX = 2200, /* int64_t nanoseconds end in 2262 */
 };
@@ -136,6 +137,45 @@ static int strength_read(struct posture_profile *profile, const char *file,
     return 0;
 }
 
+/* What is asked of web servers beside TLS: read by the checks, proved here. */
+static int web_check(const struct posture_profile *profile, const char *file,
+                     struct posture_error *reterr)
+{
+    static const char *const rules[] = {"https_redirect", "hsts"};
+    static const char *const needs[] = {"must", "should"};
+    static const char *const members[] = {"need",    "min_age_s", "source",
+                                          "edition", "certainty", "note"};
+    const json_t *web = json_object_get(profile->root, "web");
+    if (!web)
+        return 0;
+    struct profile_place place = {.file = file, .text = "web"};
+    if (!json_is_object(web))
+        return posture_profile_refuse_(reterr, &place, "is an object of rules");
+    POSTURE_TRY(
+        posture_profile_members_(web, rules, POSTURE_COUNT(rules), &place, reterr));
+    for (size_t i = 0; i < POSTURE_COUNT(rules); i++) {
+        const json_t *rule = json_object_get(web, rules[i]);
+        if (!rule)
+            continue;
+        enum posture_certainty certainty;
+        json_int_t age = 0;
+        const char *need = posture_json_string(rule, "need");
+        snprintf(place.text, sizeof(place.text), "web.%s", rules[i]);
+        POSTURE_TRY(posture_profile_members_(rule, members, POSTURE_COUNT(members),
+                                             &place, reterr));
+        if (posture_profile_word_(need, needs, POSTURE_COUNT(needs)) < 0)
+            return posture_profile_refuse_word_(reterr, &place, "need", need,
+                                                "must or should", needs,
+                                                POSTURE_COUNT(needs));
+        POSTURE_TRY(posture_profile_number_(rule, "min_age_s", 0, PROFILE_AGE_MAX_S,
+                                            &place, &age, reterr));
+        POSTURE_TRY(posture_profile_source_(rule, &place, reterr));
+        POSTURE_TRY(
+            posture_profile_certainty_(rule, "certainty", &place, &certainty, reterr));
+    }
+    return 0;
+}
+
 static int modulus_read(struct posture_profile *profile, const char *file,
                         struct posture_error *reterr)
 {
@@ -171,8 +211,8 @@ static int modulus_read(struct posture_profile *profile, const char *file,
 }
 
 static const char *const head_members[] = {
-    "schema",  "id",     "title", "note",     "wording", "in_force",
-    "sources", "tables", "rows",  "strength", "modulus", "tls_types",
+    "schema", "id",   "title",    "note",    "wording",   "in_force", "sources",
+    "tables", "rows", "strength", "modulus", "tls_types", "web",
 };
 static const char *const wordings[] = {"lists", "grades"};
 
@@ -331,6 +371,7 @@ int posture_profile_load(const char *data_dir, const char *id_or_path,
     POSTURE_TRY(posture_profile_rows_read_(profile, classes, path, reterr));
     POSTURE_TRY(strength_read(profile, path, reterr));
     POSTURE_TRY(modulus_read(profile, path, reterr));
+    POSTURE_TRY(web_check(profile, path, reterr));
     POSTURE_TRY(posture_profile_types_check_(profile, path, reterr));
 
     POSTURE_AUTO_BUF struct posture_buf all = {0};

@@ -223,6 +223,12 @@ static void test_refused(void **state)
          HEAD "\"rows\":[{\"class\":\"mode\",\"name\":\"CBC\",\"tier\":\"none\","
               "\"source\":\"s\",\"edition\":\"e\",\"certainty\":\"certain\"}]}",
          "rows[0] (mode CBC): certainty \"certain\" is not high, medium or low"},
+        {"web rule that asks nothing known",
+         HEAD "\"rows\":[" GOOD "],\"web\":{\"hsts\":{\"need\":\"shuold\"," SOURCE "}}}",
+         "web.hsts: need \"shuold\" is not must or should; did you mean \"should\"?"},
+        {"web rule that is none",
+         HEAD "\"rows\":[" GOOD "],\"web\":{\"htss\":{\"need\":\"must\"," SOURCE "}}}",
+         "web: member \"htss\" is not known here; did you mean \"hsts\"?"},
         {"wording", HEAD "\"wording\":\"grade\",\"rows\":[" GOOD "]}",
          "wording \"grade\" is not lists or grades; did you mean \"grades\"?"},
         {"size of what has none",
