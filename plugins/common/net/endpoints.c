@@ -13,6 +13,7 @@ enum { AT_ONCE = 2 /* addresses of one name measured at the same time */ };
 struct target {
     struct posture_endpoints *endpoints;
     void *run; /* while it runs */
+    struct posture_budget_ticket ticket;
     struct sockaddr_storage address;
     json_t *facts;
 };
@@ -106,7 +107,28 @@ static void target_done(void *data, json_t *facts)
     target->run = NULL;
     target->facts = facts;
     endpoints->finished++;
+    posture_budget_return(&target->ticket);
     endpoints_pump(endpoints);
+}
+
+static void target_run(struct target *target)
+{
+    struct posture_endpoints *endpoints = target->endpoints;
+    const struct posture_endpoints_options *options = &endpoints->options;
+    int r = options->ops->start(options->data, endpoints->loop, &target->address,
+                                endpoints->count, target_done, target, &target->run);
+    if (r == 0)
+        return;
+    target->facts = unmeasured(target, "unreachable", posture_strerror(r));
+    endpoints->finished++;
+    posture_budget_return(&target->ticket);
+}
+
+static void target_granted(void *data)
+{
+    struct target *target = data;
+    target_run(target);
+    endpoints_finish(target->endpoints);
 }
 
 static void target_start(struct posture_endpoints *endpoints, struct target *target)
@@ -125,12 +147,11 @@ static void target_start(struct posture_endpoints *endpoints, struct target *tar
         endpoints->finished++;
         return;
     }
-    int r = options->ops->start(options->data, endpoints->loop, &target->address,
-                                endpoints->count, target_done, target, &target->run);
-    if (r < 0) {
-        target->facts = unmeasured(target, "unreachable", posture_strerror(r));
-        endpoints->finished++;
-    }
+    if (!options->budget ||
+        posture_budget_take(options->budget, (const struct sockaddr *)&target->address,
+                            options->connections, target_granted, target,
+                            &target->ticket))
+        target_run(target);
 }
 
 static void endpoints_pump(struct posture_endpoints *endpoints)
@@ -181,15 +202,27 @@ static void resolve_done(uv_getaddrinfo_t *req, int status, struct addrinfo *lis
     endpoints_pump(endpoints);
 }
 
+/* Its turn did not come in time. */
+static void target_give_up(struct target *target)
+{
+    posture_budget_return(&target->ticket);
+    target->facts = unmeasured(target, "deadline", "no connection was free");
+    target->endpoints->finished++;
+}
+
 static void endpoints_stop(struct posture_endpoints *endpoints)
 {
     endpoints->is_over = true;
     if (endpoints->is_resolving) /* one under way ends by the resolver's timeout */
         uv_cancel((uv_req_t *)&endpoints->resolve);
     for (size_t i = 0; i < endpoints->count; i++) {
-        if (endpoints->targets[i].run)
-            endpoints->options.ops->stop(endpoints->targets[i].run);
+        struct target *target = &endpoints->targets[i];
+        if (target->run)
+            endpoints->options.ops->stop(target->run);
+        else if (target->ticket.is_waiting)
+            target_give_up(target);
     }
+    endpoints_pump(endpoints);
 }
 
 static void deadline_came(uv_timer_t *timer)

@@ -4,6 +4,7 @@
 #define POSTURE_NET_ENDPOINTS_H
 
 #include "common/net/address.h"
+#include "common/net/budget.h"
 
 #include <jansson.h>
 #include <uv.h>
@@ -34,6 +35,8 @@ struct posture_endpoints_options {
     uint16_t port;
     bool is_literal;
     const struct posture_address_policy *policy; /* for what DNS gives */
+    struct posture_budget *budget;               /* NULL: no budget of connections */
+    uint32_t connections;                        /* that each address may take from it */
     uint32_t deadline_ms;                        /* for all of it */
     const struct posture_endpoints_ops *ops;
     void *data;                  /* of ops */
@@ -44,7 +47,7 @@ struct posture_endpoints;
 /* Runs once, in the loop; the facts are a new reference, NULL when memory was out. */
 typedef void posture_endpoints_cb(void *data, json_t *facts_take);
 
-/* policy must outlive it. On failure data is still the caller's. */
+/* policy and budget must outlive it. On failure data is still the caller's. */
 int posture_endpoints_start(uv_loop_t *loop,
                             const struct posture_endpoints_options *options,
                             posture_endpoints_cb *done, void *done_data,

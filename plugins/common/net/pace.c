@@ -29,6 +29,8 @@ struct posture_pace {
     size_t count;
     size_t running;
     size_t max_running;
+    double start_rate;
+    uint64_t random;
     size_t first_left; /* targets that were not measured yet */
     bool is_turning;
     bool is_closed;
@@ -72,9 +74,9 @@ static void timer_came(uv_timer_t *timer);
 /* At the cap, an ending measurement turns the wheel, not the clock. */
 static void timer_arm(struct posture_pace *pace)
 {
-    if (pace->is_closed || pace->count == 0)
+    if (pace->is_closed)
         return;
-    if (pace->running >= pace->max_running) {
+    if (pace->count == 0 || pace->running >= pace->max_running) {
         uv_timer_stop(&pace->timer);
         return;
     }
@@ -90,7 +92,7 @@ static void pace_turn(struct posture_pace *pace)
 {
     pace->is_turning = true;
     int64_t now = (int64_t)uv_hrtime();
-    while (!pace->is_closed && pace->running < pace->max_running) {
+    while (!pace->is_closed && pace->count > 0 && pace->running < pace->max_running) {
         size_t number = pace->heap[0];
         struct pace_target *target = &pace->targets[number];
         if (target->due_ns > now)
@@ -154,31 +156,84 @@ static uint64_t random_next(uint64_t *state)
     return *state * UINT64_C(2685821657736338717);
 }
 
+/* The numbers 0 to n-1 in an order that nobody can foresee from the list's. */
+static void shuffle(size_t *numbers, size_t n, uint64_t *random)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = (size_t)(random_next(random) % i);
+        size_t number = numbers[i - 1];
+        numbers[i - 1] = numbers[j];
+        numbers[j] = number;
+    }
+}
+
 /* The first round goes at start_rate. The second has the target at place p of n when p/n
  * of its interval has passed, or one interval later where that were sooner than half an
  * interval after its first turn: from then on the targets are spread evenly. */
-static void schedule(struct posture_pace *pace, double start_rate, uint64_t seed)
+static void schedule(struct posture_pace *pace, const size_t *order, size_t n)
 {
-    uint64_t state = seed ? seed : 1;
-    for (size_t i = 0; i < pace->count; i++)
-        pace->heap[i] = i;
-    for (size_t i = pace->count; i > 1; i--) {
-        size_t j = (size_t)(random_next(&state) % i);
-        size_t target = pace->heap[i - 1];
-        pace->heap[i - 1] = pace->heap[j];
-        pace->heap[j] = target;
-    }
     int64_t now = (int64_t)uv_hrtime();
-    for (size_t place = 0; place < pace->count; place++) {
-        struct pace_target *target = &pace->targets[pace->heap[place]];
-        target->heap_at = place;
-        double share = (double)place / (double)pace->count;
+    for (size_t place = 0; place < n; place++) {
+        struct pace_target *target = &pace->targets[order[place]];
+        double share = (double)place / (double)n;
         target->due_ns =
-            now + (int64_t)((double)place / start_rate * (double)POSTURE_NS_PER_S);
+            now + (int64_t)((double)place / pace->start_rate * (double)POSTURE_NS_PER_S);
         target->second_ns = now + (int64_t)(share * (double)target->interval_ns);
         while (target->second_ns < target->due_ns + target->interval_ns / 2)
             target->second_ns += target->interval_ns;
     }
+}
+
+static void heap_make(struct posture_pace *pace)
+{
+    size_t count = pace->count;
+    for (pace->count = 0; pace->count < count;) {
+        size_t number = pace->count++;
+        pace->heap[number] = number;
+        pace->targets[number].heap_at = number;
+        heap_move(pace, number);
+    }
+}
+
+static int64_t interval_of(int64_t interval_ns)
+{
+    return interval_ns > POSTURE_NS_PER_MS ? interval_ns : POSTURE_NS_PER_MS;
+}
+
+int posture_pace_update(struct posture_pace *pace, size_t count, const size_t *old,
+                        const int64_t *intervals_ns)
+{
+    struct pace_target *targets = posture_calloc(count + 1, sizeof(*targets));
+    size_t *heap = posture_calloc(count + 1, sizeof(*heap));
+    size_t *fresh = posture_calloc(count + 1, sizeof(*fresh));
+    if (!targets || !heap || !fresh) {
+        free(targets);
+        free(heap);
+        free(fresh);
+        return -ENOMEM;
+    }
+    size_t fresh_count = 0;
+    pace->first_left = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (old[i] == POSTURE_PACE_NEW)
+            fresh[fresh_count++] = i;
+        else
+            targets[i] = pace->targets[old[i]];
+        targets[i].interval_ns = interval_of(intervals_ns[i]);
+        pace->first_left += !targets[i].was_done;
+    }
+    free(pace->targets);
+    free(pace->heap);
+    pace->targets = targets;
+    pace->heap = heap;
+    pace->count = count;
+    shuffle(fresh, fresh_count, &pace->random);
+    schedule(pace, fresh, fresh_count);
+    free(fresh);
+    heap_make(pace);
+    if (!pace->is_turning)
+        timer_arm(pace);
+    return 0;
 }
 
 int posture_pace_new(uv_loop_t *loop, size_t targets, const int64_t *intervals_ns,
@@ -202,10 +257,15 @@ int posture_pace_new(uv_loop_t *loop, size_t targets, const int64_t *intervals_n
     pace->data = data;
     pace->count = pace->first_left = targets;
     pace->max_running = max_running;
-    for (size_t i = 0; i < targets; i++)
-        pace->targets[i].interval_ns =
-            intervals_ns[i] > POSTURE_NS_PER_MS ? intervals_ns[i] : POSTURE_NS_PER_MS;
-    schedule(pace, start_rate, seed);
+    pace->start_rate = start_rate;
+    pace->random = seed ? seed : 1;
+    for (size_t i = 0; i < targets; i++) {
+        pace->targets[i].interval_ns = interval_of(intervals_ns[i]);
+        pace->heap[i] = i;
+    }
+    shuffle(pace->heap, targets, &pace->random);
+    schedule(pace, pace->heap, targets);
+    heap_make(pace);
     timer_arm(pace);
     *ret = pace;
     return 0;

@@ -225,12 +225,83 @@ static void none_test(void **state)
     assert_int_equal(run->starts, 0);
 }
 
+struct update {
+    uv_timer_t timer;
+    struct run *run;
+};
+
+/* At 250 ms: 0 and 1 change places, 2 goes, two new ones come. */
+static void update_came(uv_timer_t *timer)
+{
+    const struct update *update = timer->data;
+    static const size_t old[] = {1, 0, POSTURE_PACE_NEW, POSTURE_PACE_NEW};
+    static const int64_t intervals[] = {100 * POSTURE_NS_PER_MS, 100 * POSTURE_NS_PER_MS,
+                                        100 * POSTURE_NS_PER_MS, 100 * POSTURE_NS_PER_MS};
+    assert_int_equal(posture_pace_update(update->run->pace, 4, old, intervals), 0);
+    update->run->log[update->run->starts].target = SIZE_MAX; /* a mark */
+    update->run->log[update->run->starts++].at_ns =
+        posture_monotonic_ns() - update->run->begin_ns;
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void update_test(void **state)
+{
+    (void)state;
+    static struct run run;
+    static struct update update;
+    memset(&run, 0, sizeof(run));
+    uv_loop_init(&run.loop);
+    run.targets = 5;
+    for (size_t i = 0; i < run.targets; i++)
+        uv_timer_init(&run.loop, &run.work[i]);
+    uv_timer_init(&run.loop, &run.end);
+    run.end.data = &run;
+    uv_timer_start(&run.end, run_ended, 1000, 0);
+    uv_timer_init(&run.loop, &update.timer);
+    update.timer.data = &update;
+    update.run = &run;
+    uv_timer_start(&update.timer, update_came, 250, 0);
+    run.begin_ns = posture_monotonic_ns();
+    int64_t intervals[3];
+    intervals_fill(intervals, 3, 100);
+    assert_int_equal(posture_pace_new(&run.loop, 3, intervals, 1000, 10, 9, target_start,
+                                      &run, &run.pace),
+                     0);
+    uv_run(&run.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&run.loop), 0);
+
+    size_t mark = 0;
+    while (run.log[mark].target != SIZE_MAX)
+        mark++;
+    int64_t last[4] = {-1, -1, -1, -1};
+    for (size_t i = 0; i < mark; i++)
+        last[run.log[i].target] = run.log[i].at_ns;
+    int64_t kept[2] = {last[1], last[0]}; /* by their new numbers */
+    size_t starts[4] = {0};
+    int64_t first[4] = {0};
+    for (size_t i = mark + 1; i < run.starts; i++) {
+        size_t target = run.log[i].target;
+        assert_true(target < 4);
+        if (starts[target]++ == 0)
+            first[target] = run.log[i].at_ns;
+    }
+    for (size_t i = 0; i < 2; i++) { /* their grid goes on */
+        int64_t gap = first[i] - kept[i];
+        assert_in_range(gap, 99 * POSTURE_NS_PER_MS, 102 * POSTURE_NS_PER_MS);
+        assert_in_range(starts[i], 7, 9);
+    }
+    for (size_t i = 2; i < 4; i++) { /* their first turn is now */
+        assert_true(first[i] - run.log[mark].at_ns < 5 * POSTURE_NS_PER_MS);
+        assert_in_range(starts[i], 7, 9);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_round_test), cmocka_unit_test(later_rounds_test),
         cmocka_unit_test(cap_test),         cmocka_unit_test(missed_test),
-        cmocka_unit_test(none_test),
+        cmocka_unit_test(none_test),        cmocka_unit_test(update_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
