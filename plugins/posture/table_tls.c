@@ -167,10 +167,35 @@ static void error_write(struct screen *screen, const struct judgement *judgement
     screen_line(screen);
 }
 
+/* What was said before TLS began. */
+static void starttls_write(struct screen *screen, const json_t *endpoint)
+{
+    const json_t *starttls = json_object_get(endpoint, "starttls");
+    const char *protocol = posture_json_string(starttls, "protocol");
+    const json_t *offered = json_object_get(starttls, "offered");
+    const json_t *login = json_object_get(starttls, "plaintext_login");
+    if (!protocol)
+        return;
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    posture_buf_addf(&text, "%.20s: ", protocol);
+    posture_buf_adds(
+        &text, json_is_true(offered)    ? SCREEN_WORD(screen, "提供あり", "offered")
+               : json_is_false(offered) ? SCREEN_WORD(screen, "提供なし", "not offered")
+                                        : SCREEN_WORD(screen, "不明", "not known"));
+    if (json_is_true(json_object_get(starttls, "injection")))
+        posture_buf_adds(&text, SCREEN_WORD(screen, "、開始の応答に平文が続く",
+                                            ", bytes in the clear follow the go-ahead"));
+    if (json_is_true(login))
+        posture_buf_adds(&text, SCREEN_WORD(screen, "、TLSなしでもパスワードを受け付ける",
+                                            ", passwords are taken without TLS too"));
+    label_add(screen, "STARTTLS", "STARTTLS");
+    value_add(screen, text.data ? text.data : protocol);
+}
+
 static bool endpoints_are_alike(const json_t *a, const json_t *b)
 {
-    static const char *const members[] = {"versions", "suites", "groups",
-                                          "dhe_bits", "chains", "error"};
+    static const char *const members[] = {"versions", "suites", "groups",  "dhe_bits",
+                                          "chains",   "error",  "starttls"};
     for (size_t i = 0; i < POSTURE_COUNT(members); i++) {
         const json_t *one = json_object_get(a, members[i]);
         const json_t *other = json_object_get(b, members[i]);
@@ -214,6 +239,7 @@ void table_tls_facts(struct screen *screen, const struct judgement *judgement,
         if (!addresses_write(screen, endpoints, i))
             continue;
         error_write(screen, judgement, endpoint);
+        starttls_write(screen, endpoint);
         POSTURE_AUTO_BUF struct posture_buf versions = {0};
         list_join(json_object_get(endpoint, "versions"), " ", &versions);
         if (versions.len == 0)

@@ -29,6 +29,24 @@ static const struct posture_option plugin_options[] = {
      .unit = "connections",
      .offset = offsetof(struct posture_crypto_settings, connections_per_host),
      .help = "How many connections are open to one address at the same time."},
+    {.name = "MailConnections", .type = POSTURE_OPT_U32, .min = 1, .max = 10000, .def = "120",
+     .unit = "connections", .offset = offsetof(struct posture_crypto_settings, mail_connections),
+     .help = "How many connections one measurement makes to one address of a mail server (smtp, "
+             "imap, pop3); what is not known by then is unknown."},
+    {.name = "MailAtOnce", .type = POSTURE_OPT_U32, .min = 1, .max = 16, .def = "1",
+     .unit = "connections", .offset = offsetof(struct posture_crypto_settings, mail_at_once),
+     .help = "How many connections are open to one address of a mail server at the same time, "
+             "when ConnectionsPerHost is not less."},
+    {.name = "MailPauseMs", .type = POSTURE_OPT_U32, .min = 0, .max = 60000, .def = "100",
+     .unit = "milliseconds", .offset = offsetof(struct posture_crypto_settings, mail_pause_ms),
+     .help = "Pause between the end of one connection to a mail server and the next."},
+    {.name = "MailTimeoutMs", .type = POSTURE_OPT_U32, .min = 100, .max = 300000, .def = "20000",
+     .unit = "milliseconds", .offset = offsetof(struct posture_crypto_settings, mail_timeout_ms),
+     .help = "Time for what a mail server says before TLS; many let strangers wait for their "
+             "greeting."},
+    {.name = "HeloName", .type = POSTURE_OPT_STRING, .sample = "noc1.example.go.jp",
+     .offset = offsetof(struct posture_crypto_settings, helo_name),
+     .help = "Name that mail servers are greeted with (EHLO); by default this host's."},
     {.name = "TrustStore", .type = POSTURE_OPT_STRING, .def = "system",
      .offset = offsetof(struct posture_crypto_settings, trust_store),
      .help = "Certificates that chains are verified against: system, none, or the path of a "
@@ -168,6 +186,11 @@ static int plugin_check(const void *values, const char *argument,
         return posture_error_set(reterr, POSTURE_E_OPTION,
                                  "DeadlineMs %u: expected at least TimeoutMs (%u)",
                                  settings->deadline_ms, settings->timeout_ms);
+    if (settings->helo_name && !name_is_sound(settings->helo_name))
+        return posture_error_set(reterr, POSTURE_E_OPTION,
+                                 "HeloName \"%s\": expected a host name of letters, "
+                                 "digits, dots and hyphens (A-labels)",
+                                 settings->helo_name);
     return 0;
 }
 

@@ -14,6 +14,11 @@ struct posture_crypto_settings {
     double start_rate;
     uint32_t max_running;
     uint32_t connections_per_host;
+    uint32_t mail_connections; /* in all, of one measurement of one address */
+    uint32_t mail_at_once;
+    uint32_t mail_pause_ms;
+    uint32_t mail_timeout_ms; /* before TLS */
+    const char *helo_name;    /* NULL: this host's */
     const char *trust_store;
     const char *profile;
     const char *agency;   /* once mode only */

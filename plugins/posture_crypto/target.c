@@ -77,12 +77,11 @@ int posture_crypto_target_read(const struct posture_settings *settings, uint32_t
     POSTURE_TRY(endpoint_subject(from->argument, &ret->subject, reterr));
     ret->measure = measure_find(measures, from->type->name,
                                 posture_subject_kind(ret->subject.scheme));
-    /* STARTTLS schemes are of kind tls too, and not spoken yet. */
-    bool is_spoken = ret->measure && (strcmp(ret->measure->kind, "tls") != 0 ||
-                                      strcmp(ret->subject.scheme, "tls") == 0);
-    if (!is_spoken)
+    if (!ret->measure)
         return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "block Endpoint \"%s\": expected the scheme tls",
+                                 "block Endpoint \"%s\": expected the scheme tls, or one "
+                                 "that begins TLS in the clear (smtp, imap, pop3, ftp, "
+                                 "ldap, postgresql, xmpp)",
                                  from->argument);
     return 0;
 }

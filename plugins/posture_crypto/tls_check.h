@@ -33,6 +33,8 @@ tls_check_fn tls_renegotiation_check;
 tls_check_fn tls_compression_check;
 tls_check_fn tls_early_data_check;
 tls_check_fn tls_ocsp_stapling_check;
+/* Also of an endpoint of which nothing else is known. */
+tls_check_fn tls_starttls_check;
 
 /* Cipher, mode and MAC of a suite; its exchange and authentication. */
 void tls_suite_judge(const struct posture_check_input *input,

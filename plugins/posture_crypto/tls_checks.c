@@ -41,6 +41,7 @@ static const struct {
     {"tls.early_data", TLS_NEED_EARLY_DATA, tls_early_data_check},
     {"tls.ocsp_stapling", TLS_NEED_CHAINS | TLS_NEED_OCSP_STAPLE,
      tls_ocsp_stapling_check},
+    {"tls.starttls", 0, tls_starttls_check},
 };
 
 void tls_incomplete_offer(struct posture_verdict *verdict, const char *what)
@@ -80,7 +81,7 @@ static void endpoint_check(const struct posture_check_input *input, size_t numbe
 {
     POSTURE_AUTO_VERDICT struct posture_verdict part;
     posture_verdict_init(&part);
-    if (endpoint->unknown) {
+    if (endpoint->unknown && checks[number].check != tls_starttls_check) {
         posture_verdict_offer(&part, POSTURE_RESULT_UNKNOWN, endpoint->unknown);
     } else {
         checks[number].check(input, endpoint, &part);

@@ -11,6 +11,7 @@ posture_add_library(posture_crypto_checks
         tls_facts.c
         tls_feature_checks.c
         tls_group_checks.c
+        tls_starttls_checks.c
         tls_strength_checks.c
         tls_suite_checks.c
         tls_types.c

@@ -12,12 +12,25 @@ struct word_code {
 };
 
 static const struct word_code error_codes[] = {
-    {"refused", "endpoint.refused"},     {"timeout", "endpoint.timeout"},
-    {"no_route", "endpoint.no_route"},   {"unreachable", "endpoint.unreachable"},
-    {"reset", "endpoint.reset"},         {"closed", "endpoint.closed"},
-    {"not_tls", "endpoint.not_tls"},     {"protocol", "endpoint.protocol"},
-    {"deadline", "endpoint.deadline"},   {"denied", "endpoint.denied"},
+    {"refused", "endpoint.refused"},
+    {"timeout", "endpoint.timeout"},
+    {"no_route", "endpoint.no_route"},
+    {"unreachable", "endpoint.unreachable"},
+    {"reset", "endpoint.reset"},
+    {"closed", "endpoint.closed"},
+    {"not_tls", "endpoint.not_tls"},
+    {"protocol", "endpoint.protocol"},
+    {"deadline", "endpoint.deadline"},
+    {"denied", "endpoint.denied"},
     {"too_large", "endpoint.too_large"},
+    {"starttls_not_offered", "endpoint.starttls_not_offered"},
+    {"starttls_refused", "endpoint.starttls_refused"},
+    {"starttls_injection", "endpoint.starttls_injection"},
+    {"wrong_protocol", "endpoint.wrong_protocol"},
+    {"greylisted", "endpoint.greylisted"},
+    {"rate_limited", "endpoint.rate_limited"},
+    {"unavailable", "endpoint.unavailable"},
+    {"budget", "endpoint.budget"},
 };
 
 static const struct word_code resolution_codes[] = {

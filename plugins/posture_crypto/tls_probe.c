@@ -9,7 +9,9 @@
 #include "common/tls/probe.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 struct store {
     const char *name; /* of the settings */
@@ -24,6 +26,7 @@ struct tls_shared {
     struct posture_http_client *http;
     struct store *stores; /* one per distinct TrustStore */
     size_t store_count;
+    char helo[POSTURE_STARTTLS_NAME_MAX]; /* who we say we are */
 };
 
 static struct tls_shared *tls_free(struct tls_shared *tls)
@@ -74,6 +77,20 @@ static int store_add(struct tls_shared *tls, const char *endpoint, const char *n
     return 0;
 }
 
+/* HeloName, or this host's name as far as it can stand in a mail server's log. */
+static void helo_set(struct tls_shared *tls)
+{
+    char host[POSTURE_STARTTLS_NAME_MAX] = "";
+    if (!tls->settings->helo_name && gethostname(host, sizeof(host)) < 0)
+        host[0] = '\0';
+    host[sizeof(host) - 1] = '\0';
+    if (host[strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                          "0123456789.-")] != '\0')
+        host[0] = '\0';
+    const char *name = tls->settings->helo_name ? tls->settings->helo_name : host;
+    snprintf(tls->helo, sizeof(tls->helo), "%s", *name ? name : "localhost");
+}
+
 static int tls_setup(struct posture_worker *runtime, void **ret,
                      struct posture_error *reterr)
 {
@@ -82,6 +99,7 @@ static int tls_setup(struct posture_worker *runtime, void **ret,
     if (!tls)
         return -ENOMEM;
     tls->settings = posture_settings_plugin(settings);
+    helo_set(tls);
     POSTURE_TRY(
         posture_tls_context_new(tls->settings->common.data_dir, &tls->context, reterr));
     POSTURE_TRY(posture_address_policy_new(&tls->settings->allow, &tls->policy, reterr));
@@ -170,6 +188,23 @@ static void tls_measured(void *data, json_t *facts)
         run->web = web;
 }
 
+static void manners_set(const struct tls_shared *tls,
+                        const struct posture_subject *subject,
+                        struct posture_tls_probe_options *options)
+{
+    const struct posture_crypto_settings *settings = tls->settings;
+    options->starttls = posture_starttls_by_scheme(subject->scheme, subject->port);
+    options->helo = tls->helo;
+    options->starttls_timeout_ms = settings->timeout_ms;
+    if (!posture_starttls_is_mail(options->starttls))
+        return;
+    options->starttls_timeout_ms = settings->mail_timeout_ms;
+    options->pause_ms = settings->mail_pause_ms;
+    options->connections_max = settings->mail_connections;
+    if (options->connections > settings->mail_at_once)
+        options->connections = settings->mail_at_once;
+}
+
 static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject *subject,
                      const void *values, posture_crypto_measured_cb *done, void *data,
                      void **ret)
@@ -190,6 +225,7 @@ static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject
         .deadline_ms = tls->settings->deadline_ms,
         .connections = tls->settings->connections_per_host,
     };
+    manners_set(tls, subject, &options);
     struct tls_run *run = posture_calloc(1, sizeof(*run));
     if (!run)
         return -ENOMEM;

@@ -95,6 +95,9 @@ static json_t *unmeasured(const struct target *target, const char *code,
     if (detail)
         json_object_set_new(json_object_get(facts, "error"), "detail",
                             json_string(detail));
+    const struct posture_endpoints_options *options = &target->endpoints->options;
+    if (facts && options->ops->describe)
+        options->ops->describe(options->data, facts);
     return facts;
 }
 

@@ -26,6 +26,9 @@ struct posture_endpoints_ops {
     int (*start)(void *data, uv_loop_t *loop, const struct sockaddr_storage *address,
                  size_t count, posture_endpoint_done_cb *done, void *done_data,
                  void **ret_run);
+    /* What else to say of an address that start was not called for, or that failed to
+     * start; facts is borrowed. May be NULL. */
+    void (*describe)(void *data, json_t *facts);
     /* Time is up: done comes soon, never from within this call. */
     void (*stop)(void *run);
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
-#include "common/tls/endpoint.h"
+#include "common/tls/endpoint_internal.h"
 
 #include "common/base/clock.h"
 #include "common/net/address.h"
@@ -11,45 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CHAINS_MAX = 8, DETAIL_MAX = 160 };
-
-struct link {
-    struct posture_tls_endpoint *endpoint;
-    bool is_answered; /* the plan has its answer, and it is closed */
-    unsigned wants;   /* POSTURE_TLS_WANT_* still awaited */
-    const struct posture_tls_suite *suite;
-    int64_t deadline_ms;
-    size_t received; /* bytes, in a whole handshake */
-    struct posture_connection connection;
-    struct posture_buf out;
-    struct posture_tls_reader reader;
-    struct posture_tls_handshake *handshake;
-    struct posture_tls_question question;
-};
-
-struct posture_tls_endpoint {
-    struct posture_tls_endpoint_options options;
-    uv_loop_t *loop;
-    uv_timer_t timer; /* one for all connections: fires at the earliest deadline */
-    struct posture_tls_plan plan;
-    posture_tls_endpoint_cb *done;
-    void *data;
-    json_t *chains;
-    unsigned char leaves[CHAINS_MAX][SHA256_DIGEST_LENGTH];
-    size_t leaf_count;
-    char detail[DETAIL_MAX];
-    bool is_reachable;
-    bool is_deadline;
-    bool is_closing;
-    bool is_pumping;
-    unsigned connections;
-    unsigned open;
-    uint64_t random[4];
-    int64_t started_ns;
-    struct posture_connections *sockets;
-    struct link links[]; /* options.connections */
-};
-
 static void endpoint_pump(struct posture_tls_endpoint *endpoint);
 
 static void endpoint_free(struct posture_tls_endpoint *endpoint)
@@ -57,6 +18,8 @@ static void endpoint_free(struct posture_tls_endpoint *endpoint)
     for (size_t i = 0; i < endpoint->options.connections; i++) {
         posture_connection_done(&endpoint->links[i].connection);
         posture_buf_done(&endpoint->links[i].out);
+        posture_buf_done(&endpoint->links[i].say);
+        posture_starttls_done(&endpoint->links[i].starttls);
         posture_tls_reader_done(&endpoint->links[i].reader);
         posture_tls_handshake_free(endpoint->links[i].handshake);
     }
@@ -74,6 +37,7 @@ static void timer_closed(uv_handle_t *handle)
         &endpoint->plan, endpoint->chains, address, endpoint->is_reachable,
         endpoint->is_deadline, endpoint->detail, endpoint->connections,
         (posture_monotonic_ns() - endpoint->started_ns) / POSTURE_NS_PER_MS);
+    posture_tls_clear_facts(&endpoint->clear, facts);
     endpoint->done(endpoint->data, facts);
     endpoint_free(endpoint);
 }
@@ -84,23 +48,6 @@ static void endpoint_finish(struct posture_tls_endpoint *endpoint)
         return;
     endpoint->is_closing = true;
     uv_close((uv_handle_t *)&endpoint->timer, timer_closed);
-}
-
-static bool link_is_open(const struct link *link)
-{
-    return link->connection.fd >= 0;
-}
-
-static void link_close(struct link *link)
-{
-    link->is_answered = true;
-    if (!link_is_open(link))
-        return;
-    if (link->connection.is_connected)
-        link->endpoint->is_reachable = true;
-    /* RST: neither side keeps a TIME_WAIT of a connection that asked one question. */
-    posture_connection_close(&link->connection, /* reset = */ true);
-    link->endpoint->open--;
 }
 
 static void detail_set(struct posture_tls_endpoint *endpoint, const char *text)
@@ -114,13 +61,23 @@ static void link_answer(struct link *link, enum posture_tls_outcome outcome)
     struct posture_tls_endpoint *endpoint = link->endpoint;
     if (link->is_answered)
         return;
+    if (posture_tls_is_unwelcome(link, outcome) && endpoint->is_reachable) {
+        if (link->phase == LINK_CLEAR)
+            posture_tls_clear_merge(&endpoint->clear, &link->starttls);
+        posture_tls_endpoint_give_up(endpoint, posture_tls_outcome_code(outcome),
+                                     link->phase == LINK_CLEAR &&
+                                             link->connection.is_connected
+                                         ? "before TLS"
+                                         : "no further connection");
+        return;
+    }
     if (outcome == POSTURE_TLS_ALERTED && !link->handshake) {
         char name[POSTURE_TLS_CODE_TEXT];
         detail_set(endpoint, posture_tls_alert_name(link->reader.flight.alert, name));
     }
     posture_tls_plan_answer(&endpoint->plan, &link->question, outcome,
                             &link->reader.flight);
-    link_close(link);
+    posture_tls_link_close(link);
 }
 
 static void chain_add(struct posture_tls_endpoint *endpoint,
@@ -275,6 +232,35 @@ static void link_bytes(struct link *link, const char *bytes, size_t len)
         link_broken(link, r);
 }
 
+/* Before TLS: NULL, 0 when the connection stands. */
+static void link_clear(struct link *link, const char *bytes, size_t len)
+{
+    struct posture_tls_endpoint *endpoint = link->endpoint;
+    struct posture_starttls *starttls = &link->starttls;
+    posture_buf_clear(&link->say);
+    if (posture_starttls_feed(starttls, bytes, len, &link->say) < 0) {
+        link_answer(link, POSTURE_TLS_TOO_LARGE);
+        return;
+    }
+    if (starttls->state != POSTURE_STARTTLS_WAITING)
+        posture_tls_clear_merge(&endpoint->clear, starttls);
+    if (link->say.len > 0 &&
+        posture_connection_send(&link->connection, link->say.data, link->say.len) < 0) {
+        link_answer(link, POSTURE_TLS_RESET);
+        return;
+    }
+    if (starttls->state == POSTURE_STARTTLS_ENDED) {
+        posture_tls_endpoint_give_up(
+            endpoint, posture_tls_starttls_code(starttls->reason), starttls->detail);
+    } else if (starttls->state == POSTURE_STARTTLS_READY) {
+        link->phase = LINK_TLS;
+        link->deadline_ms =
+            (int64_t)uv_now(endpoint->loop) + endpoint->options.timeout_ms;
+        uv_timer_stop(&endpoint->timer); /* the deadline may have come nearer */
+        link_send(link);
+    }
+}
+
 /* is_local: this host refused at once, before anything was sent. */
 static enum posture_tls_outcome connect_outcome(int error, bool is_local)
 {
@@ -300,13 +286,25 @@ static void link_received(struct posture_connection *connection, const char *byt
                           size_t len)
 {
     struct link *link = connection->data;
-    link_bytes(link, bytes, len);
+    link->endpoint->is_reachable = true;
+    if (link->phase == LINK_CLEAR)
+        link_clear(link, bytes, len);
+    else if (link->phase == LINK_TLS)
+        link_bytes(link, bytes, len);
     endpoint_pump(link->endpoint);
 }
 
 static void link_ended(struct posture_connection *connection, int r)
 {
     struct link *link = connection->data;
+    if (link->phase == LINK_LEAVING) {
+        posture_tls_link_shut(link);
+        endpoint_pump(link->endpoint);
+        return;
+    }
+    link->is_ended = true;
+    if (connection->is_connected)
+        link->endpoint->is_reachable = true;
     if (!connection->is_connected) {
         detail_set(link->endpoint, uv_strerror(r));
         link_answer(link, connect_outcome(r, false));
@@ -344,10 +342,18 @@ static int link_prepare(struct link *link)
     posture_buf_clear(&link->out);
     posture_tls_reader_reset(&link->reader, link->question.version == POSTURE_TLS_SSL2);
     link->handshake = posture_tls_handshake_free(link->handshake);
-    link->is_answered = false;
+    link->is_answered = link->is_ended = false;
     link->wants = 0;
     link->received = 0;
     link->suite = NULL;
+    link->phase = LINK_TLS;
+    if (posture_tls_has_manners(endpoint)) {
+        const struct posture_tls_manners *manners = &endpoint->options.manners;
+        link->phase = LINK_CLEAR;
+        posture_buf_clear(&link->say);
+        POSTURE_TRY(posture_starttls_begin(&link->starttls, manners->protocol,
+                                           manners->helo, manners->name, &link->say));
+    }
     if (link->question.purpose != POSTURE_TLS_ASK_HANDSHAKE) {
         random_fill(endpoint, link->question.hello.random);
         return posture_tls_hello_write(&link->question.hello, &link->out);
@@ -361,7 +367,12 @@ static int link_prepare(struct link *link)
 static void link_start(struct link *link)
 {
     struct posture_tls_endpoint *endpoint = link->endpoint;
-    link->deadline_ms = (int64_t)uv_now(endpoint->loop) + endpoint->options.timeout_ms;
+    const struct posture_buf *first =
+        posture_tls_has_manners(endpoint) ? &link->say : &link->out;
+    link->deadline_ms =
+        (int64_t)uv_now(endpoint->loop) + (posture_tls_has_manners(endpoint)
+                                               ? endpoint->options.manners.timeout_ms
+                                               : endpoint->options.timeout_ms);
     if (link_prepare(link) < 0) {
         posture_tls_plan_answer(&endpoint->plan, &link->question, POSTURE_TLS_TOO_LARGE,
                                 NULL);
@@ -371,7 +382,7 @@ static void link_start(struct link *link)
     bool is_remote = false;
     int r = posture_connection_open(&link->connection,
                                     (const struct sockaddr *)&endpoint->options.address,
-                                    link->out.data, link->out.len, &is_remote);
+                                    first->data, first->len, &is_remote);
     if (r < 0) {
         if (link->connection.is_connected)
             endpoint->is_reachable = true;
@@ -389,9 +400,13 @@ static void timer_fired(uv_timer_t *timer)
     int64_t now = (int64_t)uv_now(endpoint->loop);
     for (size_t i = 0; i < endpoint->options.connections; i++) {
         struct link *link = &endpoint->links[i];
-        if (!link_is_open(link) || link->deadline_ms > now)
+        if (!posture_tls_link_is_open(link) || link->deadline_ms > now)
             continue;
-        if (link->reader.flight.has_hello && !link->handshake)
+        if (link->connection.is_connected)
+            endpoint->is_reachable = true;
+        if (link->phase == LINK_LEAVING)
+            posture_tls_link_shut(link);
+        else if (link->reader.flight.has_hello && !link->handshake)
             link_answer(link, POSTURE_TLS_ANSWERED);
         else
             link_answer(link, link->connection.is_connected ? POSTURE_TLS_TIMED_OUT
@@ -409,9 +424,12 @@ static void timer_arm(struct posture_tls_endpoint *endpoint)
     int64_t now = (int64_t)uv_now(endpoint->loop), first = INT64_MAX;
     for (size_t i = 0; i < endpoint->options.connections; i++) {
         const struct link *link = &endpoint->links[i];
-        if (link_is_open(link) && link->deadline_ms < first)
+        if (posture_tls_link_is_open(link) && link->deadline_ms < first)
             first = link->deadline_ms;
     }
+    if (endpoint->pause_until_ms > now && endpoint->pause_until_ms < first &&
+        !posture_tls_plan_is_done(&endpoint->plan))
+        first = endpoint->pause_until_ms;
     if (first != INT64_MAX)
         uv_timer_start(&endpoint->timer, timer_fired,
                        first > now ? (uint64_t)(first - now) : 0, 0);
@@ -433,7 +451,7 @@ static void endpoint_pump(struct posture_tls_endpoint *endpoint)
     endpoint->is_pumping = true;
     for (size_t i = 0; i < endpoint->options.connections; i++) {
         struct link *link = &endpoint->links[i];
-        while (!link_is_open(link) &&
+        while (!posture_tls_link_is_open(link) && posture_tls_may_connect(endpoint) &&
                posture_tls_plan_next(&endpoint->plan, &link->question)) {
             if (link->question.purpose == POSTURE_TLS_ASK_HANDSHAKE &&
                 handshake_is_hopeless(endpoint))
@@ -462,6 +480,8 @@ static int endpoint_prepare(struct posture_tls_endpoint *endpoint)
         link->endpoint = endpoint;
         posture_tls_reader_init(&link->reader);
         posture_buf_init(&link->out, 0);
+        posture_buf_init(&link->say, 0);
+        posture_starttls_init(&link->starttls);
         POSTURE_TRY(posture_connection_init(&link->connection, endpoint->sockets,
                                             &link_ops, link));
     }
@@ -484,6 +504,7 @@ int posture_tls_endpoint_start(uv_loop_t *loop,
     endpoint->done = done;
     endpoint->data = data;
     endpoint->started_ns = posture_monotonic_ns();
+    endpoint->clear.protocol = options->manners.protocol;
     for (size_t i = 0; i < POSTURE_COUNT(endpoint->random); i++)
         endpoint->random[i] =
             ((uint64_t)endpoint->started_ns + i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
@@ -507,7 +528,8 @@ void posture_tls_endpoint_stop(struct posture_tls_endpoint *endpoint)
         posture_tls_plan_stop(&endpoint->plan);
     }
     for (size_t i = 0; i < endpoint->options.connections; i++) {
-        link_close(&endpoint->links[i]);
+        endpoint->links[i].is_answered = true;
+        posture_tls_link_shut(&endpoint->links[i]);
     }
     endpoint_finish(endpoint);
 }

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-static const char *outcome_code(enum posture_tls_outcome outcome)
+const char *posture_tls_outcome_code(enum posture_tls_outcome outcome)
 {
     switch (outcome) {
     case POSTURE_TLS_CLOSED:
@@ -135,7 +135,7 @@ static json_t *error_json(const struct posture_tls_plan *plan, bool is_deadline,
     if (is_deadline)
         code = "deadline";
     else if (!has_any_version)
-        code = outcome_code(plan->failure);
+        code = posture_tls_outcome_code(plan->failure);
     if (!code)
         return NULL;
     json_t *error = json_pack("{s:s}", "code", code);
@@ -198,4 +198,33 @@ json_t *posture_tls_endpoint_facts(const struct posture_tls_plan *plan,
     json_object_set_new(facts, "connections", json_integer(connections));
     json_object_set_new(facts, "duration_ms", json_integer(duration_ms));
     return facts;
+}
+
+static void answer_set(json_t *object, const char *key,
+                       enum posture_starttls_answer answer)
+{
+    if (answer != POSTURE_STARTTLS_UNSAID)
+        json_object_set_new(object, key, json_boolean(answer == POSTURE_STARTTLS_YES));
+}
+
+void posture_tls_clear_facts(const struct posture_tls_clear *clear, json_t *facts)
+{
+    if (clear->protocol == POSTURE_STARTTLS_NONE || !facts)
+        return;
+    json_t *starttls =
+        json_pack("{s:s}", "protocol", posture_starttls_name(clear->protocol));
+    answer_set(starttls, "offered", clear->offered);
+    answer_set(starttls, "injection", clear->injected);
+    answer_set(starttls, "plaintext_login", clear->login);
+    if (clear->is_masked)
+        json_object_set_new(starttls, "masked", json_true());
+    if (clear->is_authenticated)
+        json_object_set_new(starttls, "preauth", json_true());
+    json_object_set_new(facts, "starttls", starttls);
+    if (!clear->refusal)
+        return;
+    json_t *error = json_pack("{s:s}", "code", clear->refusal);
+    if (clear->detail[0] != '\0')
+        json_object_set_new(error, "detail", json_string(clear->detail));
+    json_object_set_new(facts, "error", error);
 }

@@ -19,6 +19,7 @@ struct posture_tls_probe {
     struct posture_tls_probe_options options;
     char *host;
     char *server_name;
+    char *helo;
     struct posture_endpoints *endpoints;
 };
 
@@ -50,6 +51,7 @@ static void probe_free(void *data)
     struct posture_tls_probe *probe = data;
     free(probe->host);
     free(probe->server_name);
+    free(probe->helo);
     free(probe);
 }
 
@@ -67,6 +69,12 @@ static int address_start(void *data, uv_loop_t *loop,
         .verify_is_literal = !is_named,
         .timeout_ms = probe->options.timeout_ms,
         .connections = probe->options.connections,
+        .manners = {.protocol = probe->options.starttls,
+                    .helo = probe->helo,
+                    .name = name,
+                    .timeout_ms = probe->options.starttls_timeout_ms,
+                    .pause_ms = probe->options.pause_ms,
+                    .connections_max = probe->options.connections_max},
         .facts_budget = FACTS_BUDGET / count < FACTS_BUDGET_MIN ? FACTS_BUDGET_MIN
                                                                 : FACTS_BUDGET / count,
         .tables = probe->options.context->tables,
@@ -85,7 +93,16 @@ static void address_stop(void *run)
     posture_tls_endpoint_stop(run);
 }
 
+/* What began in the clear stays known of an address that was not even tried. */
+static void address_describe(void *data, json_t *facts)
+{
+    const struct posture_tls_probe *probe = data;
+    const struct posture_tls_clear clear = {.protocol = probe->options.starttls};
+    posture_tls_clear_facts(&clear, facts);
+}
+
 static const struct posture_endpoints_ops address_ops = {
+    .describe = address_describe,
     .start = address_start,
     .stop = address_stop,
 };
@@ -104,7 +121,10 @@ int posture_tls_probe_start(uv_loop_t *loop,
     probe->host = posture_strdup(options->host);
     probe->server_name =
         options->server_name ? posture_strdup(options->server_name) : NULL;
-    int r = probe->host && (probe->server_name || !options->server_name) ? 0 : -ENOMEM;
+    probe->helo = posture_strdup(options->helo ? options->helo : "localhost");
+    bool is_whole =
+        probe->host && probe->helo && (probe->server_name || !options->server_name);
+    int r = is_whole ? 0 : -ENOMEM;
     const struct posture_endpoints_options every = {
         .host = options->host,
         .port = options->port,

@@ -5,6 +5,7 @@
 
 #include "common/net/address.h"
 #include "common/tls/certificate.h"
+#include "common/tls/starttls.h"
 
 #include <jansson.h>
 #include <uv.h>
@@ -32,6 +33,12 @@ struct posture_tls_probe_options {
     uint32_t timeout_ms;                         /* one connection */
     uint32_t deadline_ms;                        /* the whole target */
     uint32_t connections;                        /* at once to one address; 1 to 16 */
+    /* STARTTLS; with NONE the rest says nothing. */
+    enum posture_starttls_protocol starttls;
+    const char *helo;             /* who we say we are */
+    uint32_t starttls_timeout_ms; /* for what is said before TLS */
+    uint32_t pause_ms;            /* from the end of one connection to the next */
+    uint32_t connections_max;     /* to one address in all; 0: as many as it takes */
 };
 
 struct posture_tls_probe;
