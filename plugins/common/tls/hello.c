@@ -19,6 +19,7 @@ enum {
     EXT_KEY_SHARE = 51,
     SUITE_RENEGOTIATION_SCSV = 0x00ff,
     RECORD_MAX = 16384,
+    HELLO_SUITES_MAX = 4096,
 };
 
 /* RFC 7748: the base point u = 9. */
@@ -61,11 +62,19 @@ static void list_close(struct posture_buf *buf, size_t start)
     patch_u16(buf, start - 2, buf->len - start);
 }
 
+/* In blocks: a hello has some hundred code points, and most of its time went here. */
 static void u16_list_add(struct posture_buf *out, const uint16_t *values, size_t count)
 {
-    size_t list = list_open(out);
-    for (size_t i = 0; i < count; i++)
-        posture_buf_add_u16(out, values[i]);
+    uint8_t block[512];
+    size_t list = list_open(out), len = 0;
+    for (size_t i = 0; i < count; i++) {
+        block[len++] = (uint8_t)(values[i] >> 8);
+        block[len++] = (uint8_t)values[i];
+        if (len == sizeof(block) || i + 1 == count) {
+            posture_buf_add(out, block, len);
+            len = 0;
+        }
+    }
     list_close(out, list);
 }
 
@@ -173,7 +182,7 @@ int posture_tls_hello_write(const struct posture_tls_hello *hello,
     POSTURE_REQUIRE(hello->version_count < 64);
     if (hello->version == 0x0002)
         return ssl2_write(hello, out);
-    if (hello->suite_count > 4096 || hello->group_count > 1024 ||
+    if (hello->suite_count > HELLO_SUITES_MAX || hello->group_count > 1024 ||
         hello->signature_count > 1024 ||
         (hello->server_name && strlen(hello->server_name) > 255))
         return POSTURE_E_LIMIT;
@@ -188,18 +197,20 @@ int posture_tls_hello_write(const struct posture_tls_hello *hello,
     posture_buf_add_u16(out, hello->version);
     posture_buf_add(out, hello->random, sizeof(hello->random));
     if (hello->has_session_id) {
-        posture_buf_add_u8(out, 32);
-        for (size_t i = 0; i < 32; i++)
-            posture_buf_add_u8(out, (uint8_t)(hello->random[i] ^ 0xa5));
+        uint8_t session[32];
+        for (size_t i = 0; i < sizeof(session); i++)
+            session[i] = hello->random[i] ^ 0xa5;
+        posture_buf_add_u8(out, sizeof(session));
+        posture_buf_add(out, session, sizeof(session));
     } else {
         posture_buf_add_u8(out, 0);
     }
-    size_t list = list_open(out);
+    uint16_t suites[HELLO_SUITES_MAX + 1];
     for (size_t i = 0; i < hello->suite_count; i++)
-        posture_buf_add_u16(out, (uint16_t)hello->suites[i]);
+        suites[i] = (uint16_t)hello->suites[i];
     /* RFC 5746, 3.3: says "secure renegotiation" also to servers without extensions. */
-    posture_buf_add_u16(out, SUITE_RENEGOTIATION_SCSV);
-    list_close(out, list);
+    suites[hello->suite_count] = SUITE_RENEGOTIATION_SCSV;
+    u16_list_add(out, suites, hello->suite_count + 1);
     posture_buf_add_u16(out, 0x0100); /* one compression method: null */
     if (hello->has_extensions)
         extensions_add(hello, record, out);

@@ -59,6 +59,22 @@ static bool old_lanes_done(const struct posture_tls_plan *plan)
     return true;
 }
 
+/* Nothing but the late questions is left in it. */
+static bool is_list_done(const struct posture_tls_lane *lane)
+{
+    return lane->state == POSTURE_TLS_LANE_DONE ||
+           (lane->state != POSTURE_TLS_LANE_WAITING && lane_is_late(lane));
+}
+
+static bool old_lists_done(const struct posture_tls_plan *plan)
+{
+    for (unsigned v = POSTURE_TLS_SSL3; v <= POSTURE_TLS_12; v++) {
+        if (!is_list_done(&plan->lanes[v]))
+            return false;
+    }
+    return true;
+}
+
 static void version_lane_begin(struct posture_tls_plan *plan, unsigned id)
 {
     struct posture_tls_lane *lane = lane_of(plan, id);
@@ -78,15 +94,22 @@ static void groups_begin(struct posture_tls_plan *plan)
     struct posture_tls_lane *groups13 = lane_of(plan, POSTURE_TLS_LANE_GROUPS13);
     struct posture_tls_lane *groups12 = lane_of(plan, POSTURE_TLS_LANE_GROUPS12);
     if (groups13->state == POSTURE_TLS_LANE_WAITING) {
-        if (lane13->found_count > 0) {
+        /* The questions for suites show groups too: what they leave is asked for here. */
+        bool is_list = is_list_done(lane13);
+        bool has_more = lane13->found_count > 0 && !plan->group13_over &&
+                        posture_tls_plan_has_offer(plan, POSTURE_TLS_LANE_GROUPS13);
+        if (is_list && has_more) {
             groups13->variant = lane13->variant;
             lane_ready(groups13, POSTURE_TLS_ASK_GROUP);
-        } else if (lane13->state == POSTURE_TLS_LANE_DONE) {
+        } else if (is_list) {
             lane_finish(groups13);
         }
     }
-    if (groups12->state == POSTURE_TLS_LANE_WAITING &&
-        groups13->state == POSTURE_TLS_LANE_DONE && old_lanes_done(plan)) {
+    /* The curve of an ECDSA leaf must be known: the first handshake may bring it. */
+    bool is_leaf_known =
+        plan->handshakes > 0 || is_lane_done(plan, POSTURE_TLS_LANE_HANDSHAKE);
+    if (groups12->state == POSTURE_TLS_LANE_WAITING && is_list_done(groups13) &&
+        is_leaf_known && old_lists_done(plan)) {
         unsigned version = 0;
         if (posture_tls_plan_groups12_version(plan, &version)) {
             groups12->variant = plan->lanes[version].variant;
@@ -112,7 +135,7 @@ static void handshake_begin(struct posture_tls_plan *plan)
     }
     /* A second certificate of the other type: the suites of older versions tell; where
      * there is none, only a handshake does. */
-    if (!old_lanes_done(plan))
+    if (!old_lists_done(plan))
         return;
     bool is_known_type = plan->handshake_leaf == POSTURE_TLS_AUTH_RSA ||
                          plan->handshake_leaf == POSTURE_TLS_AUTH_ECDSA;
@@ -155,6 +178,29 @@ void posture_tls_plan_mark_unproven(struct posture_tls_plan *plan)
             lane->is_unclear = true;
         else
             lane->is_incomplete = true;
+    }
+}
+
+/* A version that was refused is asked for once more, late, unless the hello of a higher
+ * one that is will be answered in it. */
+static void versions_recheck(struct posture_tls_plan *plan)
+{
+    if (plan->are_versions_rechecked ||
+        !has_version_below(plan, POSTURE_TLS_VERSION_COUNT))
+        return;
+    for (unsigned i = 0; i < POSTURE_TLS_LANE_COUNT; i++) {
+        if (!is_list_done(&plan->lanes[i]))
+            return;
+    }
+    plan->are_versions_rechecked = true;
+    for (unsigned v = POSTURE_TLS_SSL3; v <= POSTURE_TLS_13; v++) {
+        struct posture_tls_lane *lane = lane_of(plan, v);
+        bool is_highest = v == POSTURE_TLS_13 || plan->lanes[v + 1].is_supported;
+        if (!lane->was_refused || lane->is_supported || lane->is_unclear ||
+            lane->is_lower || !is_highest)
+            continue;
+        lane->is_recheck = true;
+        lane_ready(lane, POSTURE_TLS_ASK_FIRST);
     }
 }
 
@@ -206,9 +252,27 @@ void posture_tls_plan_wake(struct posture_tls_plan *plan)
             break;
     }
     second_pass_begin(plan);
-    groups_begin(plan);
     handshake_begin(plan);
+    groups_begin(plan);
+    versions_recheck(plan);
     proof_begin(plan);
+}
+
+/* Late questions wait for everything else, and those for groups for those for suites,
+ * which may answer them. */
+static bool lane_may_ask(const struct posture_tls_plan *plan, unsigned id)
+{
+    if (!lane_is_late(&plan->lanes[id]))
+        return true;
+    for (unsigned i = 0; i < POSTURE_TLS_LANE_COUNT; i++) {
+        const struct posture_tls_lane *other = &plan->lanes[i];
+        if (other->state == POSTURE_TLS_LANE_DONE || i == id)
+            continue;
+        if (!is_list_done(other) ||
+            (other->purpose == POSTURE_TLS_ASK_ORDER && !is_version_lane(id)))
+            return false;
+    }
+    return true;
 }
 
 bool posture_tls_plan_next(struct posture_tls_plan *plan,
@@ -230,7 +294,7 @@ bool posture_tls_plan_next(struct posture_tls_plan *plan,
     posture_tls_plan_wake(plan);
     for (unsigned i = POSTURE_TLS_LANE_COUNT; i-- > 0;) {
         struct posture_tls_lane *lane = lane_of(plan, i);
-        if (lane->state != POSTURE_TLS_LANE_READY)
+        if (lane->state != POSTURE_TLS_LANE_READY || !lane_may_ask(plan, i))
             continue;
         posture_tls_plan_question(plan, (enum posture_tls_lane_id)i, ret);
         ret->number = ++plan->asked;
@@ -301,9 +365,11 @@ void posture_tls_plan_stop(struct posture_tls_plan *plan)
             lane_finish(lane);
             continue;
         }
-        if (is_version_lane(i) && !is_past_first(lane))
+        if (lane->state != POSTURE_TLS_LANE_WAITING && lane_is_late(lane))
+            ; /* what was found stands */
+        else if (is_version_lane(i) && !is_past_first(lane))
             lane->is_unclear = true;
-        else if (lane->purpose != POSTURE_TLS_ASK_ORDER)
+        else
             lane->is_incomplete = true;
         lane_finish(lane);
     }

@@ -44,7 +44,9 @@ struct posture_tls_question {
     enum posture_tls_version version; /* highest that is offered */
     unsigned number;                  /* from 1, in the order of asking */
     bool is_opening;                  /* every version at once */
-    struct posture_tls_hello hello;   /* its lists point into this struct; random unset */
+    bool is_joint; /* TLS 1.3: groups are left out too, so that one answer shows a suite
+                      and a group */
+    struct posture_tls_hello hello; /* its lists point into this struct; random unset */
     uint32_t suites[POSTURE_TLS_SUITES_MAX];
     uint16_t groups[POSTURE_TLS_GROUPS_MAX];
     uint16_t versions[4];
@@ -85,6 +87,10 @@ struct posture_tls_lane {
     bool is_incomplete; /* could not be measured to its end */
     bool is_unclear;    /* whether the version is spoken could not be found out */
     bool needs_confirm;
+    bool was_ended;     /* a refusal ended the list */
+    bool is_recheck;    /* that refusal is asked for once more, or has been */
+    bool is_single;     /* TLS 1.3: no joint questions any more */
+    bool joint_refused; /* by a clean alert: for its suites or for its groups? */
     bool spans_chunks; /* accepted suites of more than one chunk: their order is not known
                         */
     unsigned refused_at; /* number of the last question asked when it was refused
@@ -128,6 +134,9 @@ struct posture_tls_plan {
     uint8_t group13_gone[POSTURE_TLS_GROUPS_MAX]; /* by index of tables->groups */
     uint8_t group12_gone[POSTURE_TLS_GROUPS_MAX];
     uint16_t group13_first;
+    bool group13_over; /* joint questions have shown that there are no more */
+    bool are_versions_rechecked;
+    unsigned contradictions; /* refusals that were taken back when asked again */
     uint32_t dhe_bits;
     unsigned
         captured; /* bit per enum posture_tls_authentication: chain seen in the clear */

@@ -9,6 +9,7 @@
 
 enum {
     RETRIES_MAX = 1,
+    CONTRADICTIONS_MAX = 4,   /* then nothing more is asked again */
     OPENING_SILENCES_MAX = 3, /* then the server is called silent */
     ALERT_HANDSHAKE_FAILURE = 40,
     ALERT_PROTOCOL_VERSION = 70,
@@ -40,6 +41,14 @@ static int group_mark(const struct posture_tls_plan *plan, uint8_t *gone, uint16
     return -1;
 }
 
+static int group13_take(struct posture_tls_plan *plan, uint16_t code)
+{
+    int r = group_mark(plan, plan->group13_gone, code);
+    if (r == 1 && plan->group13_first == 0)
+        plan->group13_first = code;
+    return r;
+}
+
 static void flight_groups(struct posture_tls_plan *plan,
                           const struct posture_tls_flight *flight)
 {
@@ -48,10 +57,10 @@ static void flight_groups(struct posture_tls_plan *plan,
         plan->dhe_bits = flight->dhe_bits;
     if (!flight->has_group)
         return;
-    bool is_13 = flight->version >= posture_tls_version_code(POSTURE_TLS_13);
-    group_mark(plan, is_13 ? plan->group13_gone : plan->group12_gone, flight->group);
-    if (is_13 && plan->group13_first == 0)
-        plan->group13_first = flight->group;
+    if (flight->version >= posture_tls_version_code(POSTURE_TLS_13))
+        group13_take(plan, flight->group);
+    else
+        group_mark(plan, plan->group12_gone, flight->group);
     group_add(plan, flight->group);
 }
 
@@ -101,12 +110,51 @@ static void ssl2_answered(struct posture_tls_plan *plan,
     lane->is_incomplete = flight->is_truncated;
 }
 
+/* A refusal may be a moment's: a rate limit, one bad server behind a balancer. The one
+ * that ended a list is asked for once more, late. */
+static bool lane_recheck(const struct posture_tls_plan *plan,
+                         struct posture_tls_lane *lane, enum posture_tls_purpose purpose)
+{
+    if (!lane->was_ended || lane->is_recheck ||
+        plan->contradictions > CONTRADICTIONS_MAX ||
+        lane->variant != POSTURE_TLS_VARIANT_FULL)
+        return false;
+    lane->is_recheck = true;
+    lane_ready(lane, purpose);
+    return true;
+}
+
+/* What was refused is taken now: the list goes on, and is not to be relied on. The first
+ * time, every other refusal is doubted too. */
+static void lane_contradicted(struct posture_tls_plan *plan,
+                              struct posture_tls_lane *lane)
+{
+    lane->is_incomplete = true;
+    lane->is_recheck = lane->was_ended = false;
+    if (plan->contradictions++ > 0)
+        return;
+    for (unsigned i = 0; i < POSTURE_TLS_LANE_COUNT; i++) {
+        struct posture_tls_lane *other = lane_of(plan, i);
+        if (other == lane || other->state != POSTURE_TLS_LANE_DONE)
+            continue;
+        if (!is_version_lane(i))
+            lane_recheck(plan, other, POSTURE_TLS_ASK_GROUP);
+        else if (i != POSTURE_TLS_SSL2 && other->was_refused && !other->is_supported &&
+                 !other->is_recheck) {
+            other->is_recheck = true;
+            lane_ready(other, POSTURE_TLS_ASK_FIRST);
+        }
+    }
+}
+
 /* All offered is used up, or the last refusal came: what is left is whose order counts.
  */
-static void lane_close(struct posture_tls_lane *lane)
+static void lane_close(struct posture_tls_plan *plan, struct posture_tls_lane *lane)
 {
-    if (lane->found_count >= 2)
+    if (lane->found_count >= 2 && !lane->is_recheck)
         lane_ready(lane, POSTURE_TLS_ASK_ORDER);
+    else if (lane->found_count == 1 && lane_recheck(plan, lane, POSTURE_TLS_ASK_SUITE))
+        return;
     else if (lane->needs_confirm && lane->found_count == 1)
         lane_ready(lane, POSTURE_TLS_ASK_CONFIRM);
     else
@@ -119,7 +167,7 @@ static void lane_continue(struct posture_tls_plan *plan, unsigned id)
     while (!posture_tls_plan_has_offer(plan, id)) {
         if (lane->variant == POSTURE_TLS_VARIANT_FULL ||
             ++lane->chunk >= posture_tls_plan_chunks(plan, id)) {
-            lane_close(lane);
+            lane_close(plan, lane);
             return;
         }
     }
@@ -143,6 +191,27 @@ static void variant_learnt(struct posture_tls_plan *plan, unsigned id)
         plan->is_extension_intolerant = true;
 }
 
+static void order_answered(struct posture_tls_plan *plan, unsigned id,
+                           const struct posture_tls_flight *flight)
+{
+    struct posture_tls_lane *lane = lane_of(plan, id);
+    const struct posture_tls_suite *suites = plan->tables->suites;
+    if (flight->suite == suites[lane->found[lane->found_count - 1]].code) {
+        lane->order = 1;
+        lane_finish(lane);
+        return;
+    }
+    if (flight->suite == suites[lane->found[0]].code)
+        lane->order = lane->spans_chunks ? 0 : 2;
+    else if (lane_accept(plan, id, flight)) {
+        lane_contradicted(plan, lane);
+        lane_continue(plan, id);
+        return;
+    }
+    if (!lane_recheck(plan, lane, POSTURE_TLS_ASK_SUITE))
+        lane_finish(lane);
+}
+
 static void version_answered(struct posture_tls_plan *plan,
                              const struct posture_tls_question *question,
                              const struct posture_tls_flight *flight)
@@ -157,14 +226,7 @@ static void version_answered(struct posture_tls_plan *plan,
         return;
     }
     if (question->purpose == POSTURE_TLS_ASK_ORDER) {
-        const struct posture_tls_suite *first = &plan->tables->suites[lane->found[0]];
-        const struct posture_tls_suite *last =
-            &plan->tables->suites[lane->found[lane->found_count - 1]];
-        if (flight->suite == first->code)
-            lane->order = lane->spans_chunks ? 0 : 2;
-        else if (flight->suite == last->code)
-            lane->order = 1;
-        lane_finish(lane);
+        order_answered(plan, id, flight);
         return;
     }
     if (question->purpose == POSTURE_TLS_ASK_CONFIRM) {
@@ -178,11 +240,17 @@ static void version_answered(struct posture_tls_plan *plan,
              */
             lane->is_incomplete = true;
             lane->is_unclear = is_first;
-            lane_close(lane);
+            lane_close(plan, lane);
             return;
         }
         if (is_first && id >= POSTURE_TLS_10)
             variant_learnt(plan, id);
+        if (lane->is_recheck)
+            lane_contradicted(plan, lane);
+        /* The same suites with other groups: it was the groups that it refused. */
+        if (lane->joint_refused)
+            plan->group13_over = true;
+        lane->joint_refused = false;
         lane_continue(plan, id);
         return;
     }
@@ -194,8 +262,13 @@ static void version_answered(struct posture_tls_plan *plan,
             plan->is_full_fine = true;
         if (lower->state == POSTURE_TLS_LANE_WAITING &&
             lane->variant == POSTURE_TLS_VARIANT_FULL &&
-            lane_accept(plan, version, flight))
+            lane_accept(plan, version, flight)) {
             lane_continue(plan, version);
+        } else if (lane->is_recheck && !lower->is_supported &&
+                   lane_accept(plan, version, flight)) {
+            lane_contradicted(plan, lower);
+            lane_continue(plan, version);
+        }
     }
     if (question->is_opening) {
         /* It may still speak 1.3 to those who bring a key share. */
@@ -203,7 +276,7 @@ static void version_answered(struct posture_tls_plan *plan,
         lane_ready(lane, POSTURE_TLS_ASK_FIRST);
         return;
     }
-    lane_close(lane);
+    lane_close(plan, lane);
 }
 
 static bool alert_is_clean(const struct posture_tls_flight *flight)
@@ -225,6 +298,10 @@ static void first_refused(struct posture_tls_plan *plan,
                      outcome != POSTURE_TLS_BROKEN;
     bool is_clean = outcome == POSTURE_TLS_ALERTED && alert_is_clean(flight);
     lane->was_refused = true;
+    if (lane->is_recheck) { /* as before: it was meant */
+        lane_finish(lane);
+        return;
+    }
     if (question->is_opening) {
         lane->variant = POSTURE_TLS_VARIANT_COMPACT;
         lane_ready(lane, POSTURE_TLS_ASK_FIRST);
@@ -258,10 +335,24 @@ static void first_refused(struct posture_tls_plan *plan,
     lane_finish(lane);
 }
 
-static void suite_refused(struct posture_tls_plan *plan, unsigned id,
+static void suite_refused(struct posture_tls_plan *plan,
+                          const struct posture_tls_question *question,
                           enum posture_tls_outcome outcome)
 {
+    unsigned id = question->lane;
     struct posture_tls_lane *lane = lane_of(plan, id);
+    if (question->is_joint) {
+        lane->is_single = true;
+        lane->joint_refused = outcome == POSTURE_TLS_ALERTED;
+        if (lane->joint_refused)
+            lane_of(plan, POSTURE_TLS_LANE_GROUPS13)->refused_at = plan->asked;
+        lane->state = POSTURE_TLS_LANE_READY;
+        return;
+    }
+    if (lane->is_recheck) { /* as before: it was meant */
+        lane_close(plan, lane);
+        return;
+    }
     switch (outcome) {
     case POSTURE_TLS_CLOSED:
     case POSTURE_TLS_RESET:
@@ -282,7 +373,9 @@ static void suite_refused(struct posture_tls_plan *plan, unsigned id,
         lane_continue(plan, id);
         return;
     }
-    lane_close(lane);
+    lane->was_ended = true;
+    lane->joint_refused = false;
+    lane_close(plan, lane);
 }
 
 static void order_refused(struct posture_tls_lane *lane, enum posture_tls_outcome outcome)
@@ -316,10 +409,12 @@ static void group_answered(struct posture_tls_plan *plan,
         lane_finish(lane);
         return;
     }
-    uint8_t *gone = is_13 ? plan->group13_gone : plan->group12_gone;
     bool is_leaf = !is_13 && flight->group == plan->leaf_group;
-    int r = group_mark(plan, gone, flight->group);
+    int r = is_13 ? group13_take(plan, flight->group)
+                  : group_mark(plan, plan->group12_gone, flight->group);
     if (r == 1) {
+        if (lane->is_recheck)
+            lane_contradicted(plan, lane);
         group_add(plan, flight->group);
         lane->found_count++;
         if (posture_tls_plan_has_offer(plan, question->lane))
@@ -335,14 +430,21 @@ static void group_answered(struct posture_tls_plan *plan,
     lane_finish(lane);
 }
 
-static void group_refused(struct posture_tls_lane *lane, enum posture_tls_outcome outcome)
+static void group_refused(struct posture_tls_plan *plan, struct posture_tls_lane *lane,
+                          enum posture_tls_outcome outcome)
 {
+    if (lane->is_recheck) {
+        lane_finish(lane);
+        return;
+    }
     if (lane->purpose == POSTURE_TLS_ASK_CONFIRM) {
         order_refused(lane, outcome);
         return;
     }
     if (outcome == POSTURE_TLS_ALERTED) {
-        lane_finish(lane);
+        lane->was_ended = true;
+        if (plan->contradictions == 0 || !lane_recheck(plan, lane, POSTURE_TLS_ASK_GROUP))
+            lane_finish(lane);
     } else if (outcome == POSTURE_TLS_CLOSED || outcome == POSTURE_TLS_RESET) {
         lane->needs_confirm = true;
         lane_ready(lane, POSTURE_TLS_ASK_CONFIRM);
@@ -449,14 +551,14 @@ void posture_tls_plan_answer(struct posture_tls_plan *plan,
         proof_answered(plan, lane, is_answer);
         return;
     }
-    if (!is_answer && !is_no_refusal(question))
+    if (!is_answer && !is_no_refusal(question) && !lane->is_recheck)
         lane->refused_at = plan->asked;
     if (question->lane == POSTURE_TLS_LANE_HANDSHAKE)
         handshake_answered(plan, outcome, question);
     else if (!is_version_lane(question->lane) && is_answer)
         group_answered(plan, question, flight);
     else if (!is_version_lane(question->lane))
-        group_refused(lane, outcome);
+        group_refused(plan, lane, outcome);
     else if (is_answer && question->version == POSTURE_TLS_SSL2)
         ssl2_answered(plan, flight);
     else if (is_answer)
@@ -464,7 +566,7 @@ void posture_tls_plan_answer(struct posture_tls_plan *plan,
     else if (question->purpose == POSTURE_TLS_ASK_FIRST)
         first_refused(plan, question, outcome, flight);
     else if (question->purpose == POSTURE_TLS_ASK_SUITE)
-        suite_refused(plan, question->lane, outcome);
+        suite_refused(plan, question, outcome);
     else
         order_refused(lane, outcome);
     posture_tls_plan_wake(plan);

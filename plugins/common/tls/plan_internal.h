@@ -28,6 +28,14 @@ static inline void lane_ready(struct posture_tls_lane *lane,
     lane->retries = 0;
 }
 
+/* Asked when all else is: whose order counts, and was the last refusal meant? Their
+ * answers prove the refusals before them, and time has passed since. */
+static inline bool lane_is_late(const struct posture_tls_lane *lane)
+{
+    return lane->purpose == POSTURE_TLS_ASK_ORDER ||
+           (lane->is_recheck && lane->purpose != POSTURE_TLS_ASK_CONFIRM);
+}
+
 static inline void lane_finish(struct posture_tls_lane *lane)
 {
     lane->state = POSTURE_TLS_LANE_DONE;
@@ -44,6 +52,9 @@ static inline bool lane_is_proven(const struct posture_tls_plan *plan,
 }
 void posture_tls_plan_mark_unproven(struct posture_tls_plan *plan);
 
+/* Groups that the lane has not found yet, into groups (may be NULL). */
+size_t posture_tls_plan_groups_offer(const struct posture_tls_plan *plan, unsigned lane,
+                                     uint16_t *groups);
 /* Wakes the lanes whose conditions hold now. */
 void posture_tls_plan_wake(struct posture_tls_plan *plan);
 

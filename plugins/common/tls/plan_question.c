@@ -55,8 +55,8 @@ size_t posture_tls_plan_chunks(const struct posture_tls_plan *plan, unsigned lan
     return (count + CHUNK_SUITES - 1) / CHUNK_SUITES;
 }
 
-static size_t groups_offer(const struct posture_tls_plan *plan, unsigned lane,
-                           uint16_t *groups)
+size_t posture_tls_plan_groups_offer(const struct posture_tls_plan *plan, unsigned lane,
+                                     uint16_t *groups)
 {
     bool is_13 = lane == POSTURE_TLS_LANE_GROUPS13;
     size_t count = 0;
@@ -80,7 +80,7 @@ static size_t groups_offer(const struct posture_tls_plan *plan, unsigned lane,
 bool posture_tls_plan_has_offer(const struct posture_tls_plan *plan, unsigned lane)
 {
     if (lane >= POSTURE_TLS_VERSION_COUNT)
-        return groups_offer(plan, lane, NULL) > 0;
+        return posture_tls_plan_groups_offer(plan, lane, NULL) > 0;
     return suites_offer(plan, lane, NULL, 1) > 0;
 }
 
@@ -146,7 +146,7 @@ static void groups_question(const struct posture_tls_plan *plan,
         for (; groups < plan->tables->group_count; groups++)
             q->groups[groups] = plan->tables->groups[groups].code;
     } else {
-        groups = groups_offer(plan, lane, q->groups);
+        groups = posture_tls_plan_groups_offer(plan, lane, q->groups);
         if (is_ecdsa && plan->leaf_group != 0 && groups < POSTURE_TLS_GROUPS_MAX) {
             bool has_leaf = false;
             for (size_t i = 0; i < groups; i++)
@@ -158,13 +158,51 @@ static void groups_question(const struct posture_tls_plan *plan,
     q->hello.group_count = groups;
 }
 
+/* Every suite that servers of TLS 1.3 usually have is found: what is left is refused, as
+ * a rule, and a joint question would leave open why. */
+static bool is_usual_left(const struct posture_tls_plan *plan)
+{
+    enum { USUAL_FIRST = 0x1301, USUAL_LAST = 0x1303 }; /* RFC 8446, 9.1 */
+    for (size_t i = 0; i < plan->tables->suite_count; i++) {
+        const struct posture_tls_suite *suite = &plan->tables->suites[i];
+        if (suite->protocol == POSTURE_TLS_PROTOCOL_TLS13 && suite->code >= USUAL_FIRST &&
+            suite->code <= USUAL_LAST && !plan->lanes[POSTURE_TLS_13].gone[i])
+            return true;
+    }
+    return false;
+}
+
+/* All groups; in questions of TLS 1.3 after the first those not found yet alone. */
+static size_t suites_groups(const struct posture_tls_plan *plan, unsigned lane,
+                            struct posture_tls_question *q)
+{
+    const struct posture_tls_lane *state = &plan->lanes[lane];
+    size_t count = 0;
+    if (lane == POSTURE_TLS_13 && q->purpose == POSTURE_TLS_ASK_SUITE &&
+        !state->is_single && !state->is_recheck && is_usual_left(plan)) {
+        count = posture_tls_plan_groups_offer(plan, POSTURE_TLS_LANE_GROUPS13, q->groups);
+        q->is_joint = count > 0;
+    }
+    if (count > 0)
+        return count;
+    for (; count < plan->tables->group_count; count++)
+        q->groups[count] = plan->tables->groups[count].code;
+    return count;
+}
+
 static void suites_question(const struct posture_tls_plan *plan, unsigned lane,
                             struct posture_tls_question *q)
 {
     const struct posture_tls_lane *state = &plan->lanes[lane];
     size_t count = 0;
     q->version = (enum posture_tls_version)lane;
+    bool is_full = state->variant == POSTURE_TLS_VARIANT_FULL;
     if (q->purpose == POSTURE_TLS_ASK_ORDER || q->purpose == POSTURE_TLS_ASK_CONFIRM) {
+        /* What was refused comes first: a server that goes by the client's order says
+         * once more that it has none of it. */
+        if (q->purpose == POSTURE_TLS_ASK_ORDER && is_full)
+            count = suites_offer(plan, lane, q->suites,
+                                 POSTURE_TLS_SUITES_MAX - state->found_count);
         for (size_t i = state->found_count; i-- > 0;)
             q->suites[count++] = plan->tables->suites[state->found[i]].code;
     } else {
@@ -174,10 +212,8 @@ static void suites_question(const struct posture_tls_plan *plan, unsigned lane,
                                   POSTURE_TLS_SUITES_MAX - count);
     }
     q->hello.suite_count = count;
-    if (state->variant == POSTURE_TLS_VARIANT_FULL) {
-        for (size_t i = 0; i < plan->tables->group_count; i++)
-            q->groups[i] = plan->tables->groups[i].code;
-        q->hello.group_count = plan->tables->group_count;
+    if (is_full) {
+        q->hello.group_count = suites_groups(plan, lane, q);
     } else {
         memcpy(q->groups, compact_groups, sizeof(compact_groups));
         q->hello.group_count = COMPACT_GROUPS;
@@ -206,6 +242,7 @@ void posture_tls_plan_question(const struct posture_tls_plan *plan,
     ret->lane = lane;
     ret->purpose = state->purpose;
     ret->is_opening = false;
+    ret->is_joint = false;
     ret->group = 0;
     ret->authentication = POSTURE_TLS_AUTH_OTHER;
     if (lane == POSTURE_TLS_LANE_HANDSHAKE) {
