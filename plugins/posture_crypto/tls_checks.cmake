@@ -7,6 +7,12 @@ posture_add_library(posture_crypto_checks
         host_checks.c
         host_library_checks.c
         tls_cert_checks.c
+        tls_cert_form_checks.c
+        tls_cert_name_checks.c
+        tls_cert_public_checks.c
+        tls_cert_revocation_checks.c
+        tls_cert_rules_checks.c
+        tls_cert_usage_checks.c
         tls_checks.c
         tls_facts.c
         tls_feature_checks.c

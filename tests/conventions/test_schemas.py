@@ -69,6 +69,7 @@ SHIPPED = [
         ("tls/suites.json", "tls/suites.schema.json"),
         ("tls/groups.json", "tls/groups.schema.json"),
         ("tls/signatures.json", "tls/signatures.schema.json"),
+        ("tls/certificates.json", "tls/certificates.schema.json"),
     )
     for path in sorted(glob.glob(os.path.join(SCHEMAS, pattern)))
 ]

@@ -31,8 +31,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     bool is_bad = false;
     size_t budget = 16 * 1024;
-    json_t *facts = posture_tls_chain_facts(chain, count, false, trust,
-                                            "www.example.go.jp", false, &budget, &is_bad);
+    const struct posture_tls_chain_input input = {
+        .certificates = chain,
+        .count = count,
+        .trust = trust,
+        .host = "www.example.go.jp",
+    };
+    json_t *facts = posture_tls_chain_facts(&input, &budget, &is_bad);
     const char *curve = NULL;
     posture_tls_chain_leaf(facts, &curve);
     if (facts && json_dumpb(facts, NULL, 0, 0) > 256 * 1024)

@@ -128,10 +128,16 @@ void posture_certificate_signature_judge(const struct posture_check_input *input
         ret->algorithm = algorithm;
 }
 
-static int instant_read(const json_t *certificate, const char *key, int64_t *ret_ns)
+int posture_certificate_instant(const json_t *certificate, const char *key,
+                                int64_t *ret_ns)
 {
     const char *text = posture_json_string(certificate, key);
-    return text ? posture_time_parse(text, strlen(text), ret_ns) : POSTURE_E_FORMAT;
+    int r = text ? posture_time_parse(text, strlen(text), ret_ns) : POSTURE_E_FORMAT;
+    if (r != POSTURE_E_RANGE)
+        return r;
+    /* 9999-12-31 means that no end was set (RFC 5280 4.1.2.5): beyond all our times. */
+    *ret_ns = text[0] == '1' ? INT64_MIN : INT64_MAX;
+    return 0;
 }
 
 void posture_certificate_validity_judge(const struct posture_check_input *input,
@@ -140,8 +146,8 @@ void posture_certificate_validity_judge(const struct posture_check_input *input,
 {
     int64_t not_before, not_after;
     const char *subject = posture_json_string(certificate, "subject");
-    if (instant_read(certificate, "not_before", &not_before) < 0 ||
-        instant_read(certificate, "not_after", &not_after) < 0) {
+    if (posture_certificate_instant(certificate, "not_before", &not_before) < 0 ||
+        posture_certificate_instant(certificate, "not_after", &not_after) < 0) {
         if (posture_verdict_offer(verdict, POSTURE_RESULT_UNKNOWN, "facts.malformed"))
             posture_verdict_add_item(verdict, "items", "not_before, not_after");
         return;

@@ -31,6 +31,10 @@ void posture_certificate_signature_judge(const struct posture_check_input *input
 void posture_signature_judge(const struct posture_check_input *input,
                              const char *algorithm, const char *key_type,
                              const char *hash, struct posture_finding *ret);
+/* "not_before" or "not_after"; what is beyond the years 1678 to 2261 is the least or the
+ * greatest instant. */
+int posture_certificate_instant(const json_t *certificate, const char *key,
+                                int64_t *ret_ns);
 /* Validity at the date: offers pass, fail or unknown, with the instants at which it
  * changes. */
 void posture_certificate_validity_judge(const struct posture_check_input *input,

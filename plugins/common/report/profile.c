@@ -175,12 +175,18 @@ bool posture_profile_modulus_bits(const struct posture_profile *profile,
     return true;
 }
 
-const json_t *posture_profile_table_row(const struct posture_profile *profile,
-                                        const char *table, const char *name)
+const json_t *posture_profile_table(const struct posture_profile *profile,
+                                    const char *table)
 {
     for (size_t i = 0; i < profile->table_count; i++) {
         if (strcmp(profile->tables[i].name, table) == 0)
-            return json_object_get(profile->tables[i].index, name);
+            return profile->tables[i].index;
     }
     return NULL;
+}
+
+const json_t *posture_profile_table_row(const struct posture_profile *profile,
+                                        const char *table, const char *name)
+{
+    return json_object_get(posture_profile_table(profile, table), name);
 }

@@ -86,6 +86,11 @@ bool posture_profile_modulus_bits(const struct posture_profile *profile,
 const json_t *posture_profile_table_row(const struct posture_profile *profile,
                                         const char *table, const char *name);
 
+/* All rows of a table, by name: an object. Borrowed; NULL when the profile does not build
+ * on it. */
+const json_t *posture_profile_table(const struct posture_profile *profile,
+                                    const char *table);
+
 const char *posture_certainty_name(enum posture_certainty certainty); /* "medium" */
 
 /* One row by class ("cipher", "mode", "mac", "hash", "signature", "key_exchange",

@@ -97,10 +97,17 @@ static void chain_add(struct posture_tls_endpoint *endpoint,
     }
     if (!chain && endpoint->leaf_count < CHAINS_MAX) {
         bool is_bad = false;
-        json_t *facts = posture_tls_chain_facts(
-            certificates, count, is_truncated, endpoint->options.trust,
-            endpoint->options.verify_name, endpoint->options.verify_is_literal,
-            &endpoint->options.facts_budget, &is_bad);
+        const struct posture_tls_chain_input input = {
+            .certificates = certificates,
+            .count = count,
+            .is_truncated = is_truncated,
+            .trust = endpoint->options.trust,
+            .crls = endpoint->options.crls,
+            .host = endpoint->options.verify_name,
+            .is_literal = endpoint->options.verify_is_literal,
+        };
+        json_t *facts =
+            posture_tls_chain_facts(&input, &endpoint->options.facts_budget, &is_bad);
         if (is_bad)
             detail_set(endpoint, "a certificate that cannot be parsed");
         if (facts && json_array_append_new(endpoint->chains, facts) == 0) {

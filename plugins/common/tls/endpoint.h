@@ -49,6 +49,7 @@ struct posture_tls_endpoint_options {
     const struct posture_tls_handshake_context *handshake;
     const struct posture_tls_trust *trust;
     struct posture_connections **sockets; /* where the set of the loop is kept */
+    struct posture_tls_crls *crls;        /* NULL: none */
 };
 
 struct posture_tls_endpoint;

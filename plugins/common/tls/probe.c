@@ -81,6 +81,7 @@ static int address_start(void *data, uv_loop_t *loop,
         .handshake = probe->options.context->handshake,
         .trust = probe->options.trust,
         .sockets = &probe->options.context->sockets,
+        .crls = probe->options.crls,
     };
     struct posture_tls_endpoint *endpoint = NULL;
     POSTURE_TRY(posture_tls_endpoint_start(loop, &options, done, done_data, &endpoint));

@@ -29,6 +29,7 @@ struct posture_tls_probe_options {
     bool is_literal;
     const char *server_name; /* SNI and the name verified; NULL: host */
     const struct posture_tls_trust *trust;
+    struct posture_tls_crls *crls;               /* NULL: none */
     const struct posture_address_policy *policy; /* for what DNS gives */
     uint32_t timeout_ms;                         /* one connection */
     uint32_t deadline_ms;                        /* the whole target */
