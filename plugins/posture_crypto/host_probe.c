@@ -236,8 +236,11 @@ static void host_cancel(void *data)
         run_leave(run);
 }
 
-static int setup(struct posture_worker *runtime, void **ret, struct posture_error *reterr)
+static int setup(struct posture_worker *runtime,
+                 const struct posture_crypto_common *common, void **ret,
+                 struct posture_error *reterr)
 {
+    (void)common;
     struct host_shared *shared = posture_calloc(1, sizeof(*shared));
     if (!shared)
         return -ENOMEM;

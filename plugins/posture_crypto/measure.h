@@ -4,6 +4,8 @@
 #define POSTURE_CRYPTO_MEASURE_H
 
 #include "common/base/options.h"
+#include "common/net/address.h"
+#include "common/net/budget.h"
 #include "common/net/worker.h"
 #include "common/report/judge.h"
 #include "common/report/subject.h"
@@ -21,6 +23,12 @@
  * reference that the callee takes; NULL when memory was out. */
 typedef void posture_crypto_measured_cb(void *data, json_t *facts_take);
 
+/* What all kinds share; it outlives them. */
+struct posture_crypto_common {
+    struct posture_address_policy *policy; /* of option Allow */
+    struct posture_budget *budget;         /* connections to others */
+};
+
 struct posture_crypto_measure {
     const char *kind;  /* also the name of the member of "facts" */
     const char *block; /* "Endpoint": the kind of block that a target is written as */
@@ -29,8 +37,13 @@ struct posture_crypto_measure {
     /* What all targets of the kind share, made once from the settings while the worker
      * still has its rights, and only when there is a target of this kind. Errors name the
      * option. */
-    int (*setup)(struct posture_worker *runtime, void **ret_shared,
+    int (*setup)(struct posture_worker *runtime,
+                 const struct posture_crypto_common *common, void **ret_shared,
                  struct posture_error *reterr);
+    /* A target that will be measured: loads what its block names (values: the block's
+     * struct), or says why it cannot be. A target that comes with a changed EndpointsFile
+     * finds the worker within its sandbox. May be NULL. */
+    int (*admit)(void *shared, const void *values, struct posture_error *reterr);
     /* The worker stops, every run is cancelled: closes handles in the loop. May be NULL.
      */
     void (*stop)(void *shared);

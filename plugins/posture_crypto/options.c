@@ -28,7 +28,7 @@ static const struct posture_option plugin_options[] = {
     {.name = "ConnectionsPerHost", .type = POSTURE_OPT_U32, .min = 1, .max = 16, .def = "4",
      .unit = "connections",
      .offset = offsetof(struct posture_crypto_settings, connections_per_host),
-     .help = "How many connections are open to one address at the same time."},
+     .help = "How many connections are open to one address at the same time, over all targets."},
     {.name = "MailConnections", .type = POSTURE_OPT_U32, .min = 1, .max = 10000, .def = "120",
      .unit = "connections", .offset = offsetof(struct posture_crypto_settings, mail_connections),
      .help = "How many connections one measurement makes to one address of a mail server (smtp, "
@@ -47,6 +47,15 @@ static const struct posture_option plugin_options[] = {
     {.name = "HeloName", .type = POSTURE_OPT_STRING, .sample = "noc1.example.go.jp",
      .offset = offsetof(struct posture_crypto_settings, helo_name),
      .help = "Name that mail servers are greeted with (EHLO); by default this host's."},
+    {.name = "ConnectionsPerNetwork", .type = POSTURE_OPT_U32, .min = 1, .max = 10000,
+     .def = "64", .unit = "connections",
+     .offset = offsetof(struct posture_crypto_settings, connections_per_network),
+     .help = "How many connections are open to one network (/24 of IPv4, /48 of IPv6) at the same "
+             "time; further targets in it wait."},
+    {.name = "EndpointsFile", .type = POSTURE_OPT_FILE, .sample = "/etc/posture/endpoints",
+     .offset = offsetof(struct posture_crypto_settings, endpoints),
+     .help = "List of further endpoints, one a line: the URI, then options of the block Endpoint "
+             "as Name=value; # begins a comment. Read again when it changes."},
     {.name = "TrustStore", .type = POSTURE_OPT_STRING, .def = "system",
      .offset = offsetof(struct posture_crypto_settings, trust_store),
      .help = "Certificates that chains are verified against: system, none, or the path of a "

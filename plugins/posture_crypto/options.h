@@ -19,6 +19,8 @@ struct posture_crypto_settings {
     uint32_t mail_pause_ms;
     uint32_t mail_timeout_ms; /* before TLS */
     const char *helo_name;    /* NULL: this host's */
+    uint32_t connections_per_network;
+    struct posture_option_file endpoints; /* EndpointsFile */
     const char *trust_store;
     const char *profile;
     const char *agency;   /* once mode only */

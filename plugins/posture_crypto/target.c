@@ -67,6 +67,7 @@ int posture_crypto_target_read(const struct posture_settings *settings, uint32_t
                                struct posture_error *reterr)
 {
     const struct posture_block *from = &settings->blocks[block];
+    ret->written = from->argument;
     ret->values = from->values;
     ret->block = from->number;
     ret->interval_ns = posture_settings_interval(settings, block);

@@ -13,13 +13,19 @@ struct posture_crypto_target {
     const struct posture_crypto_measure *measure;
     void *shared; /* of the measure */
     struct posture_subject subject;
-    const void *values; /* of its block */
+    const char *written; /* argument of its block, as it was written; NULL: none */
+    const void *values;  /* of its block */
     const char *end_of_life;
     uint32_t block;
     int64_t interval_ns;
     int64_t started_ns;
     void *run;                   /* while it runs */
     struct posture_report *held; /* measured, not yet handed over */
+    size_t number;               /* in the worker's list */
+
+    /* Of a line of EndpointsFile: */
+    char *line;
+    struct posture_settings *own_settings; /* where values points into */
 };
 
 /* Reads the block: kind, subject, interval. POSTURE_E_OPTION names block and value. */

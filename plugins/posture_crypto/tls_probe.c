@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 struct store {
-    const char *name; /* of the settings */
+    char *name; /* as the option has it */
     struct posture_tls_trust *trust;
 };
 
@@ -22,7 +22,7 @@ struct store {
 struct tls_shared {
     const struct posture_crypto_settings *settings;
     struct posture_tls_context *context;
-    struct posture_address_policy *policy;
+    const struct posture_crypto_common *common;
     struct posture_http_client *http;
     struct store *stores; /* one per distinct TrustStore */
     size_t store_count;
@@ -33,10 +33,11 @@ static struct tls_shared *tls_free(struct tls_shared *tls)
 {
     if (!tls)
         return NULL;
-    for (size_t i = 0; i < tls->store_count; i++)
+    for (size_t i = 0; i < tls->store_count; i++) {
         posture_tls_trust_free(tls->stores[i].trust);
+        free(tls->stores[i].name);
+    }
     free(tls->stores);
-    posture_address_policy_free(tls->policy);
     posture_tls_context_free(tls->context);
     free(tls);
     return NULL;
@@ -53,8 +54,7 @@ static const struct posture_tls_trust *store_find(const struct tls_shared *tls,
     return NULL;
 }
 
-/* endpoint: the argument of the block that names the store; NULL: the plugin does. */
-static int store_add(struct tls_shared *tls, const char *endpoint, const char *name,
+static int store_add(struct tls_shared *tls, const char *name,
                      struct posture_error *reterr)
 {
     if (store_find(tls, name))
@@ -65,14 +65,16 @@ static int store_add(struct tls_shared *tls, const char *endpoint, const char *n
         return -ENOMEM;
     tls->stores = stores;
     struct store *store = &stores[tls->store_count];
-    store->name = name;
     struct posture_error error = {0};
     int r = posture_tls_trust_load(name, &store->trust, &error);
     if (r < 0)
-        return posture_error_set(reterr, r, "%s%s%soption TrustStore \"%s\": %s",
-                                 endpoint ? "block Endpoint \"" : "",
-                                 endpoint ? endpoint : "", endpoint ? "\": " : "", name,
+        return posture_error_set(reterr, r, "option TrustStore \"%s\": %s", name,
                                  error.text[0] ? error.text : posture_strerror(r));
+    store->name = posture_strdup(name);
+    if (!store->name) {
+        posture_tls_trust_free(store->trust);
+        return -ENOMEM;
+    }
     tls->store_count++;
     return 0;
 }
@@ -91,30 +93,28 @@ static void helo_set(struct tls_shared *tls)
     snprintf(tls->helo, sizeof(tls->helo), "%s", *name ? name : "localhost");
 }
 
-static int tls_setup(struct posture_worker *runtime, void **ret,
+static int tls_setup(struct posture_worker *runtime,
+                     const struct posture_crypto_common *common, void **ret,
                      struct posture_error *reterr)
 {
-    const struct posture_settings *settings = posture_worker_settings(runtime);
     POSTURE_AUTO(tls_free) struct tls_shared *tls = posture_calloc(1, sizeof(*tls));
     if (!tls)
         return -ENOMEM;
-    tls->settings = posture_settings_plugin(settings);
+    tls->settings = posture_settings_plugin(posture_worker_settings(runtime));
+    tls->common = common;
     helo_set(tls);
     POSTURE_TRY(
         posture_tls_context_new(tls->settings->common.data_dir, &tls->context, reterr));
-    POSTURE_TRY(posture_address_policy_new(&tls->settings->allow, &tls->policy, reterr));
-    POSTURE_TRY(store_add(tls, NULL, tls->settings->trust_store, reterr));
-    for (size_t i = 1; i < settings->count; i++) {
-        if (strcmp(settings->blocks[i].type->name, posture_crypto_measure_tls.block) != 0)
-            continue;
-        const struct posture_crypto_endpoint *endpoint = settings->blocks[i].values;
-        if (endpoint->trust_store)
-            POSTURE_TRY(store_add(tls, settings->blocks[i].argument,
-                                  endpoint->trust_store, reterr));
-    }
+    POSTURE_TRY(store_add(tls, tls->settings->trust_store, reterr));
     POSTURE_TRY(posture_http_client_new(posture_worker_loop(runtime), &tls->http));
     *ret = POSTURE_TAKE(tls);
     return 0;
+}
+
+static int tls_admit(void *shared, const void *values, struct posture_error *reterr)
+{
+    const struct posture_crypto_endpoint *endpoint = values;
+    return endpoint->trust_store ? store_add(shared, endpoint->trust_store, reterr) : 0;
 }
 
 static void tls_stop(void *shared)
@@ -220,7 +220,8 @@ static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject
         .is_literal = subject->is_literal,
         .server_name = endpoint->server_name,
         .trust = store_find(tls, store),
-        .policy = tls->policy,
+        .policy = tls->common->policy,
+        .budget = tls->common->budget,
         .timeout_ms = tls->settings->timeout_ms,
         .deadline_ms = tls->settings->deadline_ms,
         .connections = tls->settings->connections_per_host,
@@ -289,6 +290,7 @@ const struct posture_crypto_measure posture_crypto_measure_tls = {
     .block = "Endpoint",
     .checks = &posture_tls_checks,
     .setup = tls_setup,
+    .admit = tls_admit,
     .stop = tls_stop,
     .teardown = tls_teardown,
     .start = tls_start,

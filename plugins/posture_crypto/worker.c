@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
-#include "common/net/worker.h"
+#include "posture_crypto/worker_internal.h"
 
 #include "common/base/clock.h"
-#include "common/net/pace.h"
 #include "common/net/sandbox.h"
-#include "common/net/values.h"
-#include "common/spool/client.h"
-#include "posture_crypto/target.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,49 +16,12 @@ enum {
     HELD_MAX = 2000, /* reports kept until the spool says who we are */
 };
 
-static const struct posture_crypto_measure *const measures[] = {
-    &posture_crypto_measure_tls,
-    &posture_crypto_measure_host,
-    NULL,
-};
-
-struct worker {
-    struct posture_worker *runtime;
-    const struct posture_crypto_settings *settings;
-    void *shared[POSTURE_COUNT(measures)]; /* of each measure that has targets */
-    struct posture_check_registry *checks;
-    struct posture_profile *profile;
-    struct posture_values *values;
-    struct posture_pace *pace;
-    struct posture_spool_client *spool;
-    struct posture_crypto_target *targets;
-    size_t count;
-    size_t printed; /* once mode: targets whose report is out */
-    size_t held;
-    char *agency, *reporter; /* as the spool says; NULL before */
-    uv_timer_t stats;
-    bool has_stats;
-    uint64_t probes, failures, dropped, busy_ms;
-    uint64_t running;
-    int64_t born_ns;
-    bool has_said_no_spool;
-};
-
-static void held_drop(struct posture_crypto_target *target)
-{
-    struct worker *worker = target->worker;
-    if (!target->held)
-        return;
-    target->held = posture_report_free(target->held);
-    worker->held--;
-}
-
 static void held_set(struct posture_crypto_target *target,
                      struct posture_report *report_take)
 {
     struct worker *worker = target->worker;
     if (target->held) {
-        held_drop(target); /* the newer one says it all */
+        worker_held_drop(target); /* the newer one says it all */
     } else if (!posture_worker_is_once(worker->runtime) && worker->held >= HELD_MAX) {
         worker->dropped++;
         posture_report_free(report_take);
@@ -83,14 +42,15 @@ static void held_send(struct posture_crypto_target *target)
                                     target->subject.text, target->held->id,
                                     target->held->time_ns, body, len) < 0)
         worker->dropped++;
-    held_drop(target);
+    worker_held_drop(target);
 }
 
 /* Once mode: in the order of the settings, whatever ends first. */
 static void held_print(struct worker *worker)
 {
-    while (worker->printed < worker->count && worker->targets[worker->printed].held) {
-        struct posture_crypto_target *target = &worker->targets[worker->printed++];
+    while (worker->printed < worker->targets.count &&
+           worker->targets.items[worker->printed]->held) {
+        struct posture_crypto_target *target = worker->targets.items[worker->printed++];
         POSTURE_AUTO_FREE char *body = NULL;
         size_t len = 0;
         if (posture_crypto_target_encode(target, worker->profile, target->held,
@@ -102,7 +62,7 @@ static void held_print(struct worker *worker)
         } else {
             worker->dropped++;
         }
-        held_drop(target);
+        worker_held_drop(target);
     }
 }
 
@@ -144,7 +104,7 @@ static void probe_ended(void *data, json_t *facts)
     if (!facts || target->measure->is_failure(facts))
         worker->failures++;
     json_decref(facts);
-    posture_pace_done(worker->pace, (size_t)(target - worker->targets));
+    posture_pace_done(worker->pace, target->number);
     if (posture_worker_is_once(worker->runtime) && worker->running == 0 &&
         posture_pace_first_round_done(worker->pace))
         posture_worker_finish(worker->runtime,
@@ -154,7 +114,7 @@ static void probe_ended(void *data, json_t *facts)
 static void target_due(void *data, size_t index)
 {
     struct worker *worker = data;
-    struct posture_crypto_target *target = &worker->targets[index];
+    struct posture_crypto_target *target = worker->targets.items[index];
     worker->running++;
     target->started_ns = posture_monotonic_ns();
     int r = target->measure->start(target->shared, posture_worker_loop(worker->runtime),
@@ -241,9 +201,9 @@ static void spool_welcomed(void *data, const char *agency, const char *reporter)
     free(worker->reporter);
     worker->agency = new_agency;
     worker->reporter = new_reporter;
-    for (size_t i = 0; i < worker->count; i++) {
-        if (worker->targets[i].held)
-            held_send(&worker->targets[i]);
+    for (size_t i = 0; i < worker->targets.count; i++) {
+        if (worker->targets.items[i]->held)
+            held_send(worker->targets.items[i]);
     }
 }
 
@@ -261,38 +221,6 @@ static const struct posture_spool_client_ops spool_ops = {
     .welcome = spool_welcomed,
     .stored = report_stored,
 };
-
-/* What the targets of its kind share, made with the first of them. */
-static int shared_prepare(struct worker *worker, struct posture_crypto_target *target,
-                          struct posture_error *reterr)
-{
-    size_t i = 0;
-    while (measures[i] != target->measure)
-        i++;
-    if (!worker->shared[i])
-        POSTURE_TRY(measures[i]->setup(worker->runtime, &worker->shared[i], reterr));
-    target->shared = worker->shared[i];
-    return 0;
-}
-
-static int target_prepare(struct worker *worker, const struct posture_settings *settings,
-                          uint32_t block, struct posture_crypto_target *target,
-                          struct posture_error *reterr)
-{
-    target->worker = worker;
-    POSTURE_TRY(posture_crypto_target_read(settings, block, measures, target, reterr));
-    for (const struct posture_crypto_target *other = worker->targets; other < target;
-         other++) {
-        if (!strcmp(other->subject.text, target->subject.text))
-            return posture_error_set(
-                reterr, POSTURE_E_OPTION,
-                "block %s \"%s\": %s is in the configuration twice",
-                settings->blocks[block].type->name,
-                settings->blocks[block].argument ? settings->blocks[block].argument : "",
-                target->subject.text);
-    }
-    return shared_prepare(worker, target, reterr);
-}
 
 static int profile_load(struct worker *worker, struct posture_error *reterr)
 {
@@ -322,29 +250,7 @@ static int worker_prepare(struct posture_worker *runtime, struct posture_error *
     const char *data_dir = worker->settings->common.data_dir;
     POSTURE_TRY(posture_check_registry_load(data_dir, &worker->checks, reterr));
     POSTURE_TRY(profile_load(worker, reterr));
-    worker->targets = posture_calloc(settings->count, sizeof(*worker->targets));
-    if (!worker->targets)
-        return -ENOMEM;
-    for (uint32_t i = 1; i < settings->count; i++) {
-        POSTURE_TRY(
-            target_prepare(worker, settings, i, &worker->targets[worker->count], reterr));
-        worker->count++;
-    }
-    return 0;
-}
-
-static int pace_start(struct worker *worker, uv_loop_t *loop)
-{
-    int64_t *intervals = posture_calloc(worker->count, sizeof(*intervals));
-    if (!intervals)
-        return -ENOMEM;
-    for (size_t i = 0; i < worker->count; i++)
-        intervals[i] = worker->targets[i].interval_ns;
-    int r = posture_pace_new(loop, worker->count, intervals, worker->settings->start_rate,
-                             worker->settings->max_running, (uint64_t)posture_now_ns(),
-                             target_due, worker, &worker->pace);
-    free(intervals);
-    return r;
+    return worker_targets_prepare(worker, reterr);
 }
 
 static int worker_start(struct posture_worker *runtime, struct posture_error *reterr)
@@ -353,36 +259,33 @@ static int worker_start(struct posture_worker *runtime, struct posture_error *re
     struct worker *worker = posture_worker_data(runtime);
     uv_loop_t *loop = posture_worker_loop(runtime);
     if (posture_worker_is_once(runtime)) {
-        if (worker->count == 0) {
+        if (worker->targets.count == 0) {
             posture_worker_finish(runtime, 0);
             return 0;
         }
-        return pace_start(worker, loop);
+        return worker_pace_start(worker, loop, target_due);
     }
     POSTURE_TRY(posture_values_new(runtime, worker->settings->common.values,
                                    worker->checks, &worker->values));
-    posture_values_expect(worker->values, worker->count);
+    posture_values_expect(worker->values, worker->targets.count);
     POSTURE_TRY(uv_timer_init(loop, &worker->stats));
     worker->stats.data = worker;
     worker->has_stats = true;
     POSTURE_TRY(uv_timer_start(&worker->stats, stats_due, 0, STATS_MS));
     POSTURE_TRY(posture_spool_client_new(loop, &spool_ops, worker, SPOOL_PENDING_MAX,
                                          &worker->spool));
-    return worker->count > 0 ? pace_start(worker, loop) : 0;
+    POSTURE_TRY(worker_file_watch(worker, loop));
+    return worker_pace_start(worker, loop, target_due);
 }
 
 static void worker_stop(struct posture_worker *runtime)
 {
     struct worker *worker = posture_worker_data(runtime);
-    for (size_t i = 0; i < worker->count; i++) {
-        struct posture_crypto_target *target = &worker->targets[i];
-        if (target->run)
-            target->measure->cancel(target->run);
-        target->run = NULL;
-    }
+    for (size_t i = 0; i < worker->targets.count; i++)
+        worker_run_cancel(worker->targets.items[i]);
     for (size_t i = 0; i < POSTURE_COUNT(worker->shared); i++) {
-        if (worker->shared[i] && measures[i]->stop)
-            measures[i]->stop(worker->shared[i]);
+        if (worker->shared[i] && worker_measures[i]->stop)
+            worker_measures[i]->stop(worker->shared[i]);
     }
     if (worker->pace)
         posture_pace_close(worker->pace);
@@ -390,6 +293,9 @@ static void worker_stop(struct posture_worker *runtime)
         posture_spool_client_close(worker->spool);
     if (worker->has_stats)
         uv_close((uv_handle_t *)&worker->stats, NULL);
+    if (worker->file.has_timer)
+        uv_close((uv_handle_t *)&worker->file.timer, NULL);
+    worker->file.has_timer = false;
     worker->pace = NULL;
     worker->spool = NULL;
     worker->has_stats = false;
@@ -400,9 +306,7 @@ static void worker_free(struct posture_worker *runtime)
     struct worker *worker = posture_worker_data(runtime);
     if (!worker)
         return;
-    for (size_t i = 0; i < worker->count; i++)
-        posture_report_free(worker->targets[i].held);
-    free(worker->targets);
+    posture_crypto_targets_done(&worker->targets);
     free(worker->agency);
     free(worker->reporter);
     posture_values_free(worker->values);
@@ -410,8 +314,10 @@ static void worker_free(struct posture_worker *runtime)
     posture_check_registry_free(worker->checks);
     for (size_t i = 0; i < POSTURE_COUNT(worker->shared); i++) {
         if (worker->shared[i])
-            measures[i]->teardown(worker->shared[i]);
+            worker_measures[i]->teardown(worker->shared[i]);
     }
+    posture_budget_free(worker->common.budget);
+    posture_address_policy_free(worker->common.policy);
     free(worker);
     posture_worker_set_data(runtime, NULL);
 }

@@ -31,6 +31,7 @@ struct posture_tls_probe_options {
     const struct posture_tls_trust *trust;
     struct posture_tls_crls *crls;               /* NULL: none */
     const struct posture_address_policy *policy; /* for what DNS gives */
+    struct posture_budget *budget;               /* of connections; NULL: none */
     uint32_t timeout_ms;                         /* one connection */
     uint32_t deadline_ms;                        /* the whole target */
     uint32_t connections;                        /* at once to one address; 1 to 16 */
@@ -46,8 +47,8 @@ struct posture_tls_probe;
 /* Runs once, in the loop. facts: owner is the callee; NULL when memory was out. */
 typedef void posture_tls_probe_cb(void *data, json_t *facts);
 
-/* Strings of options are copied; the pointers to context, trust and policy must outlive
- * the probe. */
+/* Strings of options are copied; the pointers to context, trust, policy and budget must
+ * outlive the probe. */
 int posture_tls_probe_start(uv_loop_t *loop,
                             const struct posture_tls_probe_options *options,
                             posture_tls_probe_cb *done, void *data,
