@@ -76,41 +76,48 @@ class Certificates:
             args = ["-algorithm", key]
         subprocess.run(["openssl", "genpkey", *args, "-out", path], check=True, capture_output=True)
 
-    def make(self, key="rsa2048", names=("localhost",), ips=("127.0.0.1", "::1"), days=30, digest="sha256",
-             ca=None, name=None, san=True):
-        """Paths (certificate, key). ca: the result of make_ca()."""
-        stem = name or "-".join([key, digest, str(days), "ca" if ca else "self", names[0] if names else "", str(len(names))])
-        crt, pem = self.folder / f"{stem}.crt", self.folder / f"{stem}.key"
-        if crt.exists():
-            return str(crt), str(pem)
+    def _sign(self, stem, key, subject, extensions, days, ca, args, more=()):
+        """Makes stem.key and stem.crt; the certificates of ca stand behind the new one."""
+        crt, pem, csr, ext = (self.folder / f"{stem}.{end}" for end in ("crt", "key", "csr", "ext"))
         self._key(pem, key)
-        digest_args = [] if key.startswith("ed") else [f"-{digest}"]
-        sans = ",".join([f"DNS:{n}" for n in names] + [f"IP:{i}" for i in ips])
-        extensions = self.folder / f"{stem}.ext"
-        extensions.write_text("[v3]\nbasicConstraints=CA:FALSE\n" + (f"subjectAltName={sans}\n" if san else ""))
-        subject = f"/CN={names[0] if names else 'nobody'}"
-        csr = self.folder / f"{stem}.csr"
-        subprocess.run(["openssl", "req", "-new", "-key", pem, "-subj", subject, "-out", csr, *digest_args],
+        ext.write_text("[v3]\n" + extensions)
+        subprocess.run(["openssl", "req", "-new", "-utf8", "-key", pem, "-subj", subject, "-out", csr, *args],
                        check=True, capture_output=True)
         issuer = ["-CA", ca[0], "-CAkey", ca[1], "-CAcreateserial"] if ca else ["-signkey", pem]
-        subprocess.run(["openssl", "x509", "-req", "-in", csr, "-days", str(days), *issuer, *digest_args,
-                        "-extfile", extensions, "-extensions", "v3", "-out", crt], check=True, capture_output=True)
+        subprocess.run(["openssl", "x509", "-req", "-in", csr, "-days", str(days), *issuer, *args, *more,
+                        "-extfile", ext, "-extensions", "v3", "-out", crt], check=True, capture_output=True)
         if ca:
             with open(crt, "a") as out:
                 out.write(pathlib.Path(ca[0]).read_text())
         return str(crt), str(pem)
 
-    def make_ca(self, key="ec-P-256", name="ca"):
+    def make(self, key="rsa2048", names=("localhost",), ips=("127.0.0.1", "::1"), days=30, digest="sha256",
+             ca=None, name=None, san=True, subject=None, serial=None, pss=False):
+        """Paths (certificate, key). ca: the result of make_ca(); subject: as openssl's -subj; pss: signed so, by an RSA ca."""
+        stem = name or "-".join([key, digest, str(days), "ca" if ca else "self", names[0] if names else "", str(len(names))])
+        crt, pem = self.folder / f"{stem}.crt", self.folder / f"{stem}.key"
+        if crt.exists():
+            return str(crt), str(pem)
+        digest_args = [] if key.startswith("ed") else [f"-{digest}"]
+        sans = ",".join([f"DNS:{n}" for n in names] + [f"IP:{i}" for i in ips])
+        more = (["-set_serial", serial] if serial else []) + (["-sigopt", "rsa_padding_mode:pss"] if pss else [])
+        return self._sign(stem, key, subject or f"/CN={names[0] if names else 'nobody'}",
+                          "basicConstraints=CA:FALSE\n" + (f"subjectAltName={sans}\n" if san else ""), days, ca, digest_args, more)
+
+    def make_ca(self, key="ec-P-256", name="ca", ca=None, subject=None):
+        """ca: the authority above; without one the new one signs itself."""
         crt, pem = self.folder / f"{name}.crt", self.folder / f"{name}.key"
-        if not crt.exists():
-            self._key(pem, key)
-            subprocess.run(["openssl", "req", "-x509", "-new", "-key", pem, "-subj", f"/CN=Test {name}", "-days", "60",
-                            "-out", crt], check=True, capture_output=True)
-        return str(crt), str(pem)
+        if crt.exists():
+            return str(crt), str(pem)
+        return self._sign(name, key, subject or f"/CN=Test {name}",
+                          "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n",
+                          60, ca, [])
 
 
 class Process:
     """A server process; ended with the block."""
+
+    scheme = "tls"
 
     def __init__(self, args, port, host="127.0.0.1", **popen):
         self.port, self.host = port, host
@@ -126,7 +133,7 @@ class Process:
 
     @property
     def uri(self):
-        return f"tls://[{self.host}]:{self.port}" if ":" in self.host else f"tls://{self.host}:{self.port}"
+        return f"{self.scheme}://[{self.host}]:{self.port}" if ":" in self.host else f"{self.scheme}://{self.host}:{self.port}"
 
     def stop(self):
         if self.process.poll() is None:

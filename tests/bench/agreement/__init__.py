@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# Copyright The posture authors
+"""What tls_agreement.py is made of: servers, tools, comparison, explanations, table."""
