@@ -12,7 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { AUTO_SUBJECTS_MAX = 100, REASON_MAX = 512, INSTANCE_HEAD = 84, INSTANCE_HASH = 6 };
+enum {
+    AUTO_SUBJECTS_MAX = 100,
+    REASON_MAX = 512,
+    INSTANCE_HEAD = 84,
+    INSTANCE_HASH = 6,
+    YEARS_MAX = 100
+};
 
 struct seen_check {
     const char *check; /* as in posture_result: static */
@@ -242,9 +248,8 @@ static bool is_shown(enum posture_values_mode mode, const struct posture_result 
     return seen->was_published && seen->status != result->status;
 }
 
-/* Whole years from now to the year that a strength check gives. */
-static bool years_left(const struct posture_result *result, int64_t now_ns,
-                       char buf[static 16])
+/* Whole years from now to the end that a strength check gives; below zero it is over. */
+static bool years_left(const struct posture_result *result, int64_t now_ns, int *ret)
 {
     static const char suffix[] = ".strength_until";
     size_t len = strlen(result->check);
@@ -254,8 +259,27 @@ static bool years_left(const struct posture_result *result, int64_t now_ns,
     json_int_t year = json_integer_value(result->value);
     if (year < 0 || year > 9999)
         return false;
-    snprintf(buf, 16, "%d", (int)year - posture_year_jst(now_ns));
+    int years = (int)year - posture_year_jst(now_ns);
+    *ret = years > YEARS_MAX ? YEARS_MAX : years < -YEARS_MAX ? -YEARS_MAX : years;
     return true;
+}
+
+/* The cliff, for every subject in every mode: one number a strength check. */
+static void years_publish(struct posture_values *values, uint32_t block,
+                          const char *instance, const char *subject,
+                          const struct posture_result *result, int64_t now_ns)
+{
+    int years;
+    if (!years_left(result, now_ns, &years))
+        return;
+    char type_instance[96];
+    int len =
+        snprintf(type_instance, sizeof(type_instance), "%s.years_left", result->check);
+    if (len < 0 || (size_t)len >= sizeof(type_instance))
+        return;
+    const struct posture_meta meta[] = {{"subject", subject}, {"check", result->check}};
+    values->sink(values->data, block, instance, "gauge", type_instance, years, meta,
+                 POSTURE_COUNT(meta));
 }
 
 static void check_publish(struct posture_values *values, uint32_t block,
@@ -263,7 +287,10 @@ static void check_publish(struct posture_values *values, uint32_t block,
                           const struct posture_result *result,
                           const struct seen_check *seen, int64_t now_ns)
 {
-    char since[POSTURE_TIME_TEXT_MAX], years[16];
+    char since[POSTURE_TIME_TEXT_MAX], years_text[16];
+    int years = 0;
+    bool has_years = years_left(result, now_ns, &years);
+    snprintf(years_text, sizeof(years_text), "%d", years);
     POSTURE_AUTO_BUF struct posture_buf reason = {0};
     const char *reason_text = NULL;
     if (values->checks && result->code &&
@@ -281,7 +308,7 @@ static void check_publish(struct posture_values *values, uint32_t block,
         {"since", posture_time_format(seen->since_ns, since)},
         {"code", result->code},
         {"reason", reason_text},
-        {"years_left", years_left(result, now_ns, years) ? years : NULL},
+        {"years_left", has_years ? years_text : NULL},
     };
     values->sink(values->data, block, instance, "gauge", result->check,
                  status_number(result->status), meta, POSTURE_COUNT(meta));
@@ -318,6 +345,7 @@ int posture_values_publish(struct posture_values *values, uint32_t block,
         seen->was_published = is_published;
         if (is_published)
             check_publish(values, block, instance, subject, result, seen, now_ns);
+        years_publish(values, block, instance, subject, result, now_ns);
     }
 
     static const enum posture_result_status counted[] = {

@@ -129,16 +129,44 @@ static void since_test(void **state)
 static void years_left_test(void **state)
 {
     (void)state;
-    struct record record = {0};
-    POSTURE_AUTO(posture_values_free) struct posture_values *values = NULL;
-    assert_int_equal(posture_values_new_with_sink(record_value, &record,
-                                                  POSTURE_VALUES_ALL, NULL, &values),
-                     0);
-    POSTURE_AUTO_RESULTS struct posture_results results = {0};
-    posture_results_add_take(&results, "tls.strength_until", POSTURE_RESULT_PASS,
-                             json_integer(2030), NULL, NULL, INT64_MAX);
-    assert_int_equal(posture_values_publish(values, 0, "x", &results, t0), 0);
-    assert_non_null(strstr(record.text, " years_left=4\n"));
+    static const struct {
+        const char *label;
+        enum posture_values_mode mode;
+        int year; /* -1: the check has no year */
+        const char *meta, *value;
+    } rows[] = {
+        {"four years", POSTURE_VALUES_ALL, 2030, " years_left=4\n",
+         "gauge-tls.strength_until.years_left 4 "},
+        {"the last", POSTURE_VALUES_ALL, 2026, " years_left=0\n",
+         "gauge-tls.strength_until.years_left 0 "},
+        {"over", POSTURE_VALUES_ALL, 2020, " years_left=-6\n",
+         "gauge-tls.strength_until.years_left -6 "},
+        {"usable in no year", POSTURE_VALUES_ALL, 0, " years_left=-100\n",
+         "gauge-tls.strength_until.years_left -100 "},
+        {"no end", POSTURE_VALUES_ALL, 9999, " years_left=100\n",
+         "gauge-tls.strength_until.years_left 100 "},
+        {"summary draws the cliff too", POSTURE_VALUES_SUMMARY, 2030, NULL,
+         "gauge-tls.strength_until.years_left 4 "},
+        {"not known", POSTURE_VALUES_ALL, -1, NULL, NULL},
+    };
+    for (size_t i = 0; i < POSTURE_COUNT(rows); i++) {
+        struct record record = {0};
+        POSTURE_AUTO(posture_values_free) struct posture_values *values = NULL;
+        assert_int_equal(posture_values_new_with_sink(record_value, &record, rows[i].mode,
+                                                      NULL, &values),
+                         0);
+        POSTURE_AUTO_RESULTS struct posture_results results = {0};
+        posture_results_add_take(&results, "tls.strength_until", POSTURE_RESULT_PASS,
+                                 rows[i].year < 0 ? NULL : json_integer(rows[i].year),
+                                 NULL, NULL, INT64_MAX);
+        assert_int_equal(posture_values_publish(values, 0, "x", &results, t0), 0);
+        bool is_right = !rows[i].value
+                            ? !strstr(record.text, "years_left")
+                            : strstr(record.text, rows[i].value) &&
+                                  (!rows[i].meta || strstr(record.text, rows[i].meta));
+        if (!is_right)
+            fail_msg("%s: %s", rows[i].label, record.text);
+    }
 }
 
 static void many_subjects_test(void **state)
