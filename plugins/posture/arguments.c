@@ -207,6 +207,7 @@ static int end_of_life_set(struct arguments *arguments, const char *value,
         arguments->member = value;                                                       \
         return 0;                                                                        \
     }
+TEXT_SETTER(exceptions_set, exceptions)
 TEXT_SETTER(trust_store_set, trust_store)
 TEXT_SETTER(server_name_set, server_name)
 TEXT_SETTER(root_set, root)
@@ -254,6 +255,7 @@ static const struct argument_row rows[] = {
     {"at", 0, BOTH, "DATE", "Judge as of this day in Japan, or RFC 3339 instant; by default when it was measured.", at_set},
     {"format", 'o', ALL, "FORMAT", "table or json.", format_set},
     {"fail-on", 0, BOTH, "RESULT", "Exit with 3 when a check gives fail, or warn or worse.", fail_on_set},
+    {"exceptions", 0, BOTH, "FILE", "Show which results have an exception on record (posture.exceptions/1); none becomes a pass.", exceptions_set},
     {"verbose", 'v', BOTH, NULL, "Give the reason of every check, also of those that pass.", verbose_set},
     {"kind", 0, COMMAND_PROBE, "KIND", "Measure this kind of facts (default: by the target's scheme).", kind_set},
     {"agency", 0, COMMAND_PROBE, "ID", "Agency in the reports (default local).", agency_set},

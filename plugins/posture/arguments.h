@@ -44,7 +44,8 @@ struct arguments {
     struct string_list allow;
     struct string_list words; /* what is not an option */
     const char *timeout_ms, *deadline_ms,
-        *start_rate; /* as the worker's options want them; owned */
+        *start_rate;        /* as the worker's options want them; owned */
+    const char *exceptions; /* path */
     const char *trust_store, *server_name, *end_of_life, *root;
     const char *data_dir, *worker_dir, *user;
     const char *spool_socket;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 #include "posture/commands.h"
+
+#include "common/base/nearest.h"
 #include "posture/text.h"
 
 #include <errno.h>
@@ -88,6 +90,24 @@ static bool id_fits(const char *id, const char *word)
             (len == 0 || word[len - 1] == '.' || id[len] == '.'));
 }
 
+static void unknown_complain(const struct posture_check_registry *registry,
+                             const char *word)
+{
+    struct posture_nearest nearest = {0};
+    const struct posture_check_info *info;
+    for (size_t i = 0; (info = posture_check_at(registry, i)); i++) {
+        posture_nearest_try(&nearest, word, info->id);
+        /* "suites" for "tls.suites" */
+        const char *last = strrchr(info->id, '.');
+        if (last && strcmp(last + 1, word) == 0)
+            nearest = (struct posture_nearest){.name = info->id};
+    }
+    if (nearest.name)
+        complain("no check '%s'; did you mean '%s'?", word, nearest.name);
+    else
+        complain("no check '%s'; 'posture checks' lists them", word);
+}
+
 int command_checks(const struct arguments *arguments)
 {
     POSTURE_AUTO(posture_check_registry_free)
@@ -126,8 +146,8 @@ int command_checks(const struct arguments *arguments)
             check_write(&screen, info);
         }
         if (!is_found) {
-            complain("no check '%s'; 'posture checks' lists them", word);
-            status = EXIT_NOT_MEASURED;
+            unknown_complain(registry, word);
+            status = EXIT_USAGE;
         }
     }
     if (r == 0)

@@ -21,6 +21,9 @@ int judgement_load(const struct arguments *arguments, struct judgement *ret,
                                          &ret->profiles[i], reterr));
         ret->count = i + 1;
     }
+    if (arguments->exceptions)
+        POSTURE_TRY(posture_exceptions_load(arguments->exceptions, ret->checks,
+                                            &ret->exceptions, reterr));
     return 0;
 }
 
@@ -28,6 +31,7 @@ void judgement_done(struct judgement *judgement)
 {
     for (size_t i = 0; i < judgement->count; i++)
         posture_profile_free(judgement->profiles[i]);
+    posture_exceptions_free(judgement->exceptions);
     posture_check_registry_free(judgement->checks);
     *judgement = (struct judgement){0};
 }
@@ -53,6 +57,17 @@ void judged_done(struct judged *judged)
 {
     for (size_t i = 0; i < ARGUMENTS_PROFILES_MAX; i++)
         posture_results_done(&judged->results[i]);
+}
+
+const struct posture_exceptions_entry *
+judged_exception(const struct judgement *judgement, const struct judged *judged,
+                 const struct posture_report *report, const struct posture_result *result,
+                 bool *ret_holds)
+{
+    const struct posture_exceptions_entry *entry =
+        posture_exceptions_find(judgement->exceptions, report->subject, result);
+    *ret_holds = entry && posture_exceptions_holds(entry, judged->at_ns);
+    return entry;
 }
 
 enum posture_result_status judged_worst(const struct judgement *judgement,
@@ -84,6 +99,27 @@ bool judged_is_measured(const struct posture_report *report)
     return false;
 }
 
+/* Beside each result that has one: what is on record, and whether it has expired. */
+static int exceptions_add(const struct judgement *judgement, const struct judged *judged,
+                          const struct posture_results *results,
+                          struct posture_report *report)
+{
+    for (size_t i = 0; judgement->exceptions && i < results->count; i++) {
+        bool holds;
+        const struct posture_exceptions_entry *entry =
+            judged_exception(judgement, judged, report, &results->items[i], &holds);
+        if (!entry)
+            continue;
+        json_t *object =
+            json_pack("{s:s,s:s,s:s,s:b}", "reason", entry->reason, "owner", entry->owner,
+                      "expires", entry->expires, "expired", !holds);
+        if (json_object_set_new(json_array_get(report->results, i), "exception", object) <
+            0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int judged_write_json(const struct judgement *judgement, const struct judged *judged,
                       struct posture_report *report, bool is_ascii,
                       struct posture_buf *out)
@@ -95,6 +131,7 @@ int judged_write_json(const struct judgement *judgement, const struct judged *ju
         report->profile = posture_strdup(posture_profile_id(judgement->profiles[i]));
         if (!report->results || !report->profile)
             return -ENOMEM;
+        POSTURE_TRY(exceptions_add(judgement, judged, &judged->results[i], report));
         POSTURE_AUTO_FREE char *bytes = NULL;
         size_t len = 0;
         POSTURE_TRY(posture_report_encode(report, &bytes, &len, NULL));

@@ -3,6 +3,7 @@
 #ifndef POSTURE_PROGRAM_JUDGEMENT_H
 #define POSTURE_PROGRAM_JUDGEMENT_H
 
+#include "common/report/exceptions.h"
 #include "common/report/judge.h"
 #include "common/report/report.h"
 #include "posture/arguments.h"
@@ -15,6 +16,7 @@ struct judgement {
     struct posture_profile *profiles[ARGUMENTS_PROFILES_MAX];
     size_t count;
     struct posture_check_registry *checks;
+    struct posture_exceptions *exceptions; /* NULL: none */
     bool has_at;
     int64_t at_ns;
 };
@@ -32,7 +34,13 @@ struct judged {
 int judgement_apply(const struct judgement *judgement,
                     const struct posture_report *report, struct judged *ret);
 void judged_done(struct judged *judged);
-/* The worst of all results of all profiles. */
+/* The exception on record for a result, and whether it holds on the judgement's day;
+ * NULL: none. */
+const struct posture_exceptions_entry *
+judged_exception(const struct judgement *judgement, const struct judged *judged,
+                 const struct posture_report *report, const struct posture_result *result,
+                 bool *ret_holds);
+/* The worst of all results of all profiles, exceptions or not. */
 enum posture_result_status judged_worst(const struct judgement *judgement,
                                         const struct judged *judged);
 /* True when anything of the subject was measured. */

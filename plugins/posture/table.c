@@ -119,8 +119,11 @@ struct table {
     struct screen *screen;
     const struct judgement *judgement;
     const struct judged *judged;
+    const struct posture_report *report;
     size_t title_width;
     size_t cell_width; /* several profiles: of one's column */
+    bool has_numbers;  /* their ids do not fit: columns are headed by number */
+    bool has_marks;    /* nor do the words: cells hold the mark alone */
     bool has_one_address;
     bool is_verbose;
 };
@@ -140,6 +143,33 @@ static bool profiles_join(const struct table *table, char *const *reasons, size_
                              posture_profile_id(table->judgement->profiles[k]));
     }
     return true;
+}
+
+/* What is on record for the check, once for all profiles: entries do not name them. */
+static void exception_write(const struct table *table, size_t number)
+{
+    struct screen *screen = table->screen;
+    const struct posture_exceptions_entry *entry = NULL;
+    bool holds = false;
+    for (size_t i = 0; i < table->judgement->count && !entry; i++)
+        entry = judged_exception(table->judgement, table->judged, table->report,
+                                 &table->judged->results[i].items[number], &holds);
+    if (!entry)
+        return;
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    posture_buf_addf(
+        &text,
+        holds ? SCREEN_WORD(screen, "例外(%sまで): ", "Exception until %s: ")
+              : SCREEN_WORD(screen, "期限切れの例外(%sまで): ", "Exception expired %s: "),
+        entry->expires);
+    text_safe_string(entry->reason, &text);
+    posture_buf_adds(&text, SCREEN_WORD(screen, "(", " ("));
+    text_safe_string(entry->owner, &text);
+    posture_buf_adds(&text, SCREEN_WORD(screen, ")", ")"));
+    screen_spaces(screen, REASON_INDENT);
+    screen_wrap(screen, holds ? SCREEN_BOLD : SCREEN_FAIL, text.data ? text.data : "",
+                REASON_INDENT, REASON_INDENT);
+    screen_line(screen);
 }
 
 static void reasons_write(const struct table *table,
@@ -173,6 +203,7 @@ static void reasons_write(const struct table *table,
     }
     for (size_t i = 0; i < ARGUMENTS_PROFILES_MAX; i++)
         free(reasons[i]);
+    exception_write(table, number);
     if (!can_improve || !info)
         return;
     screen_spaces(screen, REASON_INDENT);
@@ -180,6 +211,36 @@ static void reasons_write(const struct table *table,
     screen_wrap(screen, SCREEN_DIM, info->remedy[screen->lang], REASON_INDENT + 2,
                 REASON_INDENT + 2);
     screen_line(screen);
+}
+
+/* Do profiles that ask give different answers? */
+static bool profiles_differ(const struct table *table, size_t number)
+{
+    enum posture_result_status seen = POSTURE_RESULT_NA;
+    for (size_t i = 0; i < table->judgement->count; i++) {
+        enum posture_result_status status =
+            table->judged->results[i].items[number].status;
+        if (status == POSTURE_RESULT_NA)
+            continue;
+        if (seen != POSTURE_RESULT_NA && status != seen)
+            return true;
+        seen = status;
+    }
+    return false;
+}
+
+static void cell_write(const struct table *table, size_t profile,
+                       enum posture_result_status status)
+{
+    struct screen *screen = table->screen;
+    POSTURE_AUTO_BUF struct posture_buf cell = {0};
+    posture_buf_adds(&cell, screen_mark(screen, status));
+    if (!table->has_marks)
+        posture_buf_addf(&cell, " %s", status_word(screen, status));
+    const char *text = cell.data ? cell.data : "";
+    bool is_last = profile + 1 == table->judgement->count;
+    screen_pad(screen, screen_style_of(status), text,
+               is_last ? text_width(text) : table->cell_width);
 }
 
 static void row_write(const struct table *table, size_t number)
@@ -207,18 +268,15 @@ static void row_write(const struct table *table, size_t number)
         else if (value.data)
             screen_add(screen, SCREEN_PLAIN, value.data);
     } else {
-        screen_pad(screen, SCREEN_PLAIN, title, table->title_width + 2);
-        for (size_t i = 0; i < table->judgement->count; i++) {
-            enum posture_result_status status =
-                table->judged->results[i].items[number].status;
-            POSTURE_AUTO_BUF struct posture_buf cell = {0};
-            posture_buf_addf(&cell, "%s %s", screen_mark(screen, status),
-                             status_word(screen, status));
-            bool is_last = i + 1 == table->judgement->count;
-            screen_pad(screen, screen_style_of(status), cell.data ? cell.data : "",
-                       is_last ? text_width(cell.data ? cell.data : "")
-                               : table->cell_width);
-        }
+        bool differs = profiles_differ(table, number);
+        screen_add(screen, SCREEN_BOLD,
+                   !differs              ? "  "
+                   : screen->has_unicode ? "≠ "
+                                         : "* ");
+        screen_pad(screen, differs ? SCREEN_BOLD : SCREEN_PLAIN, title,
+                   table->title_width);
+        for (size_t i = 0; i < table->judgement->count; i++)
+            cell_write(table, i, table->judged->results[i].items[number].status);
     }
     screen_line(screen);
     reasons_write(table, info, number);
@@ -253,6 +311,33 @@ static void unknown_write(const struct table *table)
     screen_wrap(screen, SCREEN_UNKNOWN, text.data ? text.data : "?", HEADING_INDENT,
                 HEADING_INDENT + 2);
     screen_line(screen);
+}
+
+/* How many of them have an exception that holds. Returns the width. */
+static size_t excepted_write(const struct table *table,
+                             const struct posture_results *results, size_t used)
+{
+    struct screen *screen = table->screen;
+    size_t count = 0;
+    for (size_t i = 0; i < results->count; i++) {
+        bool holds;
+        (void)judged_exception(table->judgement, table->judged, table->report,
+                               &results->items[i], &holds);
+        count += holds;
+    }
+    if (count == 0)
+        return 0;
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    posture_buf_addf(&text, SCREEN_WORD(screen, "(うち例外 %zu)", "(%zu excepted)"),
+                     count);
+    size_t width = text_width(text.data ? text.data : "") + 2;
+    if (used + width > screen->width + 2) {
+        screen_line(screen);
+        screen_spaces(screen, HEADING_INDENT);
+    }
+    screen_add(screen, SCREEN_BOLD, text.data ? text.data : "");
+    screen_add(screen, SCREEN_PLAIN, "  ");
+    return width;
 }
 
 /* Numbers of each result, one line a profile; where that is too long, its title stands
@@ -297,6 +382,7 @@ static void counts_write(const struct table *table)
             screen_add(screen, SCREEN_PLAIN, "  ");
             used += width;
         }
+        used += excepted_write(table, results, used);
         if (!is_above) {
             if (used < HEADING_INDENT + COUNTS_WIDTH)
                 screen_spaces(screen, HEADING_INDENT + COUNTS_WIDTH - used);
@@ -309,45 +395,61 @@ static void counts_write(const struct table *table)
 static void profiles_heading(const struct table *table)
 {
     struct screen *screen = table->screen;
-    if (table->judgement->count < 2)
+    size_t count = table->judgement->count;
+    if (count < 2)
         return;
-    screen_spaces(screen, ROW_INDENT + table->title_width + 2);
-    for (size_t i = 0; i < table->judgement->count; i++) {
-        const char *id = posture_profile_id(table->judgement->profiles[i]);
-        size_t width = table->cell_width > 2 ? table->cell_width - 2 : table->cell_width;
-        screen_pad(screen, SCREEN_BOLD, id,
-                   i + 1 == table->judgement->count && text_width(id) < width
-                       ? text_width(id)
-                       : width);
-        if (i + 1 < table->judgement->count)
-            screen_spaces(screen, 2);
+    for (size_t i = 0; table->has_numbers && i < count; i++) {
+        screen_spaces(screen, HEADING_INDENT);
+        screen_addf(screen, SCREEN_BOLD, "%zu  %s", i + 1,
+                    posture_profile_id(table->judgement->profiles[i]));
+        screen_line(screen);
+    }
+    screen_spaces(screen, ROW_INDENT + 2 + table->title_width);
+    for (size_t i = 0; i < count; i++) {
+        char number[24];
+        snprintf(number, sizeof(number), "%zu", i + 1);
+        const char *text = table->has_numbers
+                               ? number
+                               : posture_profile_id(table->judgement->profiles[i]);
+        screen_pad(screen, SCREEN_BOLD, text,
+                   i + 1 == count ? text_width(text) : table->cell_width);
     }
     screen_line(screen);
 }
 
-static size_t widths_of(const struct screen *screen, const struct judgement *judgement,
-                        const struct posture_results *results, size_t *ret_cell)
+/* Columns of several profiles: headed by id where that fits, else by number; of mark and
+ * word where that fits, else of marks. */
+static void widths_set(struct table *table)
 {
-    size_t title = 0, cell = 0;
+    const struct judgement *judgement = table->judgement;
+    const struct posture_results *results = &table->judged->results[0];
+    size_t title = 0, id = 0, word = 0;
     for (size_t i = 0; i < results->count; i++) {
         const struct posture_check_info *info =
             posture_check_find(judgement->checks, results->items[i].check);
         size_t width =
-            text_width(info ? info->title[screen->lang] : results->items[i].check);
+            text_width(info ? info->title[table->screen->lang] : results->items[i].check);
         title = width > title ? width : title;
     }
-    title += 2;
+    table->title_width = title + 2;
     for (size_t i = 0; i < judgement->count; i++) {
         size_t width = text_width(posture_profile_id(judgement->profiles[i]));
-        cell = width > cell ? width : cell;
+        id = width > id ? width : id;
     }
-    /* What does not fit is cut; the line of counts gives each profile's whole title. */
-    size_t room = screen->width > title + 6 ? screen->width - title - 6 : 0;
-    cell += 2;
-    if (judgement->count > 1 && cell * judgement->count > room)
-        cell = room / judgement->count;
-    *ret_cell = cell < 11 ? 11 : cell;
-    return title;
+    for (int status = 0; status < POSTURE_RESULT_COUNT; status++) {
+        size_t width =
+            text_width(status_word(table->screen, (enum posture_result_status)status));
+        word = width + 2 > word ? width + 2 : word;
+    }
+    size_t used = ROW_INDENT + 2 + table->title_width;
+    size_t room = table->screen->width > used ? table->screen->width - used : 0;
+    table->cell_width = (id > word ? id : word) + 2;
+    table->has_numbers = judgement->count * table->cell_width > room + 2;
+    if (table->has_numbers)
+        table->cell_width = word + 2;
+    table->has_marks = judgement->count * table->cell_width > room + 2;
+    if (table->has_marks)
+        table->cell_width = 4;
 }
 
 void table_report(struct screen *screen, const struct judgement *judgement,
@@ -359,11 +461,11 @@ void table_report(struct screen *screen, const struct judgement *judgement,
         .screen = screen,
         .judgement = judgement,
         .judged = judged,
+        .report = report,
         .has_one_address = json_array_size(json_object_get(facts, "endpoints")) == 1,
         .is_verbose = is_verbose,
     };
-    table.title_width =
-        widths_of(screen, judgement, &judged->results[0], &table.cell_width);
+    widths_set(&table);
 
     heading_write(screen, judgement, judged, report);
     if (strcmp(report->kind, "tls") == 0)

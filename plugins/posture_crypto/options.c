@@ -68,6 +68,12 @@ static const struct posture_option plugin_options[] = {
      .offset = offsetof(struct posture_crypto_settings, profile),
      .help = "Rule data that the results sent along are judged by: the id of an installed "
              "profile, or the path of one."},
+    {.name = "ExceptionsFile", .type = POSTURE_OPT_STRING,
+     .sample = "/etc/posture/exceptions.json",
+     .offset = offsetof(struct posture_crypto_settings, exceptions_file),
+     .help = "Exceptions (reason, owner, last day) that are shown and counted beside the results "
+             "they are about; the results stay what they are. A file that the worker's user may "
+             "read, read at start."},
     {.name = "Agency", .type = POSTURE_OPT_STRING, .def = "local",
      .offset = offsetof(struct posture_crypto_settings, agency),
      .help = "Agency in reports that go to standard output (posture probe); in collectd "

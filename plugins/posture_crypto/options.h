@@ -23,8 +23,9 @@ struct posture_crypto_settings {
     struct posture_option_file endpoints; /* EndpointsFile */
     const char *trust_store;
     const char *profile;
-    const char *agency;   /* once mode only */
-    const char *reporter; /* once mode only */
+    const char *exceptions_file; /* NULL: none */
+    const char *agency;          /* once mode only */
+    const char *reporter;        /* once mode only */
     struct posture_option_list allow;
 };
 

@@ -237,6 +237,22 @@ static int profile_load(struct worker *worker, struct posture_error *reterr)
                                  : posture_strerror(r));
 }
 
+static int exceptions_load(struct worker *worker, struct posture_error *reterr)
+{
+    const char *path = worker->settings->exceptions_file;
+    if (!path)
+        return 0;
+    struct posture_error error = {0};
+    int r = posture_exceptions_load(path, worker->checks, &worker->exceptions, &error);
+    if (r == 0)
+        return 0;
+    char text[POSTURE_ERROR_TEXT_MAX + POSTURE_ERROR_FILE_MAX];
+    return posture_error_set(reterr, r, "option ExceptionsFile \"%s\": %s", path,
+                             error.text[0]
+                                 ? posture_error_format(&error, text, sizeof(text))
+                                 : posture_strerror(r));
+}
+
 static int worker_prepare(struct posture_worker *runtime, struct posture_error *reterr)
 {
     struct worker *worker = posture_calloc(1, sizeof(*worker));
@@ -250,6 +266,7 @@ static int worker_prepare(struct posture_worker *runtime, struct posture_error *
     const char *data_dir = worker->settings->common.data_dir;
     POSTURE_TRY(posture_check_registry_load(data_dir, &worker->checks, reterr));
     POSTURE_TRY(profile_load(worker, reterr));
+    POSTURE_TRY(exceptions_load(worker, reterr));
     return worker_targets_prepare(worker, reterr);
 }
 
@@ -267,6 +284,7 @@ static int worker_start(struct posture_worker *runtime, struct posture_error *re
     }
     POSTURE_TRY(posture_values_new(runtime, worker->settings->common.values,
                                    worker->checks, &worker->values));
+    posture_values_except(worker->values, worker->exceptions);
     posture_values_expect(worker->values, worker->targets.count);
     POSTURE_TRY(uv_timer_init(loop, &worker->stats));
     worker->stats.data = worker;
@@ -310,6 +328,7 @@ static void worker_free(struct posture_worker *runtime)
     free(worker->agency);
     free(worker->reporter);
     posture_values_free(worker->values);
+    posture_exceptions_free(worker->exceptions);
     posture_profile_free(worker->profile);
     posture_check_registry_free(worker->checks);
     for (size_t i = 0; i < POSTURE_COUNT(worker->shared); i++) {

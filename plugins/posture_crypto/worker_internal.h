@@ -28,6 +28,7 @@ struct worker {
     void *shared[WORKER_MEASURES]; /* of each measure that has targets */
     struct posture_check_registry *checks;
     struct posture_profile *profile;
+    struct posture_exceptions *exceptions;
     struct posture_values *values;
     struct posture_pace *pace;
     struct posture_spool_client *spool;

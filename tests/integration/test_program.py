@@ -166,7 +166,7 @@ def test_probe_several_profiles_side_by_side(legacy):
     done = run("probe", f"127.0.0.1:{legacy.port}", "--profile", ",".join(PROFILES), COLUMNS="140")
     assert done.returncode == 0
     heading = next(l for l in done.stdout.splitlines() if all(p in l for p in PROFILES))
-    row = next(l for l in done.stdout.splitlines() if l.strip().startswith("TLS versions"))
+    row = next(l for l in done.stdout.splitlines() if l.strip("≠ ").startswith("TLS versions"))
     for profile, word in zip(PROFILES, ("✗ fail", "– na", "✓ pass")):
         assert row[heading.index(profile):].startswith(word)
 
@@ -437,6 +437,92 @@ def test_judge_own_profile_with_an_error_names_the_row(tmp_path):
     assert "rows[2] (version TLSv1.0): tier" in done.stderr
 
 
+SIDE_BY_SIDE = ["cryptrec-ls0001-2022r2", "ncsc-nl-2025", "itsp-40-062", "mozilla-intermediate", "mozilla-modern", "bod-18-01"]
+
+
+@pytest.mark.parametrize("columns, cell", [(60, "✓"), (80, "✓"), (150, "✓ {}"), (220, "✓ {}")])
+@pytest.mark.parametrize("lang", ["ja", "en"])
+def test_judge_side_by_side_fits_the_terminal(lang, columns, cell):
+    done = run("judge", "--format", "table", "--lang", lang, "--profile", ",".join(SIDE_BY_SIDE), COLUMNS=str(columns),
+               stdin=line(case_report("rsa2048-2026")))
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout.split("\n")
+    for profile in SIDE_BY_SIDE:  # above its column, or in the legend: never cut
+        assert re.search(rf"(^|\s){profile}(\s|$)", done.stdout), profile
+    key, version = ("証明書の鍵", "証明書の有効期間") if lang == "ja" else ("Certificate keys", "Certificate validity")
+    key_row = next(r for r in rows if re.match(rf" {{4}}≠ {key} ", r))  # they disagree
+    same_row = next(r for r in rows if re.match(rf" {{6}}{version} ", r))  # they do not
+    marks = re.findall("[✓✗!?–]", key_row)
+    assert marks == ["!", "!", "✓", "✓", "✗", "–"]
+    assert re.findall("[✓✗!?–]", same_row) == ["✓"] * 6
+    assert (cell.format("適合" if lang == "ja" else "pass") in key_row) and columns_of(key_row.rstrip()) <= columns
+    # Each column begins where its heading does.
+    heading = next(r for r in rows if r.split() in (SIDE_BY_SIDE, list("123456")))
+    starts = [m.start() for m in re.finditer(r"\S+", heading)]
+    at, widths = 0, {}
+    for number, char in enumerate(key_row):
+        widths[at] = number
+        at += columns_of(char)
+    assert [key_row[widths[start]] for start in starts] == marks
+
+
+def test_judge_side_by_side_as_json():
+    done = run("judge", "--profile", ",".join(SIDE_BY_SIDE), stdin=line(case_report("rsa2048-2026")))
+    reports = [json.loads(text) for text in done.stdout.splitlines()]
+    assert [r["profile"] for r in reports] == SIDE_BY_SIDE
+    assert len({r["id"] for r in reports}) == 1
+    assert [results(r)["tls.cert.key"] for r in reports] == ["warn", "warn", "pass", "pass", "fail", "na"]
+
+
+def test_judge_says_whether_the_planned_end_or_the_date_is_the_reason():
+    planned = case_report("rsa2048-2026", declared={"planned_end": "2032-03-31"})
+    code = {}
+    for at in ("2026-11-23", "2031-04-01"):
+        got = json.loads(run("judge", "--at", at, stdin=line(planned)).stdout)
+        found = {r["check"]: r for r in got["results"]}
+        code[at] = found["tls.cert.key"]["code"], found["tls.strength_until"]["code"]
+        assert found["tls.strength_until"]["args"]["until"] == 2030
+        assert found["tls.strength_until"]["args"]["legacy_until"] == 2040
+    assert code == {"2026-11-23": ("algorithm.not_allowed_planned", "tls.strength_until.over_planned"),
+                    "2031-04-01": ("algorithm.not_allowed", "tls.strength_until.over")}
+    shown = run("judge", "--format", "table", "--at", "2026-11-23", stdin=line(planned), COLUMNS="200").stdout
+    assert "operation is planned until 2032-03-31" in shown and "may be processed (verified, decrypted) until 2040" in shown
+
+
+def exceptions_file(tmp_path, *entries):
+    path = tmp_path / "exceptions.json"
+    path.write_text(json.dumps({"schema": "posture.exceptions/1", "exceptions": [
+        {"subject": "tls://www.example.go.jp:443", "reason": "Old terminals", "owner": "NW section"} | entry for entry in entries]}))
+    return path
+
+
+def test_judge_shows_exceptions_and_passes_nothing(tmp_path):
+    path = exceptions_file(tmp_path, {"check": "tls.version", "expires": "2027-03-31"}, {"check": "tls.suites", "expires": "2026-03-31"},
+                           {"check": "tls.cert.name", "expires": "2027-03-31", "subject": "tls://www2.example.go.jp:443"})
+    report = line(case_report("legacy-everything"))
+    plain, excepted = (json.loads(run("judge", *more, stdin=report).stdout) for more in ([], ["--exceptions", path]))
+    assert results(plain) == results(excepted)
+    found = {r["check"]: r["exception"] for r in excepted["results"] if "exception" in r}
+    assert found == {
+        "tls.version": {"reason": "Old terminals", "owner": "NW section", "expires": "2027-03-31", "expired": False},
+        "tls.suites": {"reason": "Old terminals", "owner": "NW section", "expires": "2026-03-31", "expired": True}}
+    shown = run("judge", "--format", "table", "--exceptions", path, "--fail-on", "fail", stdin=report, COLUMNS="120")
+    assert shown.returncode == 3  # an exception takes nothing away
+    assert re.search(r"✗ TLS versions +fail", shown.stdout)
+    assert "Exception until 2027-03-31: Old terminals (NW section)" in shown.stdout
+    assert "Exception expired 2026-03-31: Old terminals (NW section)" in shown.stdout
+    assert "(1 excepted)" in shown.stdout
+    later = run("judge", "--format", "table", "--lang", "ja", "--exceptions", path, "--at", "2027-04-01", stdin=report, COLUMNS="120").stdout
+    assert "期限切れの例外(2027-03-31まで): Old terminals(NW section)" in later and "うち例外" not in later
+
+
+def test_judge_refuses_a_bad_exception(tmp_path):
+    path = exceptions_file(tmp_path, {"check": "tls.version", "expires": "2027-03-31"}, {"check": "tls.suits", "expires": "2027-03-31"})
+    done = run("judge", "--exceptions", path, stdin=line(case_report("modern-nginx")))
+    assert done.returncode == 2 and done.stdout == ""
+    assert "exceptions.json" in done.stderr and 'exceptions[1]: there is no check "tls.suits"; did you mean "tls.suites"?' in done.stderr
+
+
 def test_judge_counts_are_told_at_the_end():
     done = run("judge", "--format", "table", stdin=line(case_report("legacy-everything")) * 2 + line(case_report("refused")))
     assert "3 subjects" in done.stdout
@@ -456,7 +542,19 @@ def test_checks_list_and_one():
             for part in ("question", "why", "remedy"):
                 assert re.sub(r"\s", "", check[part][lang]) in shown
     done = run("checks", "tls.nothing")
-    assert done.returncode == 1 and "tls.nothing" in done.stderr
+    assert done.returncode == 2 and "tls.nothing" in done.stderr
+
+
+@pytest.mark.parametrize("word, meant", [("tls.suits", "tls.suites"), ("suites", "tls.suites"), ("TLS.version", "tls.version"),
+                                         ("nosuch", None)])
+def test_checks_unknown_names_the_nearest(word, meant):
+    done = run("checks", word)
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"no check '{word}'" in done.stderr
+    assert (f"did you mean '{meant}'?" if meant else "lists them") in done.stderr
+
+
+def test_checks_of_a_group():
     assert len(run("checks", "tls.cert.", "--format", "json").stdout.splitlines()) == 5
 
 

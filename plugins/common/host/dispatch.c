@@ -25,8 +25,8 @@ static const double whole_max = 9007199254740992.0; /* 2^53 */
 
 /* The only types and meta data that a worker can name. */
 static const char *const types[] = {"gauge", "count", "derive"};
-static const char *const meta_keys[] = {"subject", "check",  "result",    "since",
-                                        "code",    "reason", "years_left"};
+static const char *const meta_keys[] = {"subject", "check",  "result",     "since",
+                                        "code",    "reason", "years_left", "exception"};
 
 static bool word_in(const char *word, const char *const *words, size_t count)
 {

@@ -40,6 +40,7 @@ struct posture_values {
     void *data;
     enum posture_values_mode mode;
     const struct posture_check_registry *checks;
+    const struct posture_exceptions *exceptions;
     size_t expected;
     struct seen_subject **buckets;
     size_t bucket_count; /* a power of two */
@@ -185,6 +186,12 @@ struct posture_values *posture_values_free(struct posture_values *values)
     return NULL;
 }
 
+void posture_values_except(struct posture_values *values,
+                           const struct posture_exceptions *exceptions)
+{
+    values->exceptions = exceptions;
+}
+
 void posture_values_expect(struct posture_values *values, size_t subjects)
 {
     values->expected = subjects;
@@ -282,6 +289,23 @@ static void years_publish(struct posture_values *values, uint32_t block,
                  POSTURE_COUNT(meta));
 }
 
+/* "until 2027-03-31: reason (owner)", or that it is over. True when it holds. */
+static bool exception_text(const struct posture_values *values, const char *subject,
+                           const struct posture_result *result, int64_t now_ns,
+                           struct posture_buf *out)
+{
+    const struct posture_exceptions_entry *entry =
+        posture_exceptions_find(values->exceptions, subject, result);
+    if (!entry)
+        return false;
+    bool holds = posture_exceptions_holds(entry, now_ns);
+    posture_buf_addf(out, "%s %s: %s (%s)", holds ? "until" : "expired", entry->expires,
+                     entry->reason, entry->owner);
+    if (out->data && out->len > REASON_MAX)
+        out->data[posture_utf8_cut(out->data, REASON_MAX)] = '\0';
+    return holds;
+}
+
 static void check_publish(struct posture_values *values, uint32_t block,
                           const char *instance, const char *subject,
                           const struct posture_result *result,
@@ -293,6 +317,8 @@ static void check_publish(struct posture_values *values, uint32_t block,
     snprintf(years_text, sizeof(years_text), "%d", years);
     POSTURE_AUTO_BUF struct posture_buf reason = {0};
     const char *reason_text = NULL;
+    POSTURE_AUTO_BUF struct posture_buf exception = {0};
+    (void)exception_text(values, subject, result, now_ns, &exception);
     if (values->checks && result->code &&
         posture_check_reason(values->checks, result->code, result->args, POSTURE_LANG_EN,
                              &reason) == 0 &&
@@ -309,6 +335,7 @@ static void check_publish(struct posture_values *values, uint32_t block,
         {"code", result->code},
         {"reason", reason_text},
         {"years_left", has_years ? years_text : NULL},
+        {"exception", exception.data},
     };
     values->sink(values->data, block, instance, "gauge", result->check,
                  status_number(result->status), meta, POSTURE_COUNT(meta));
@@ -332,11 +359,13 @@ int posture_values_publish(struct posture_values *values, uint32_t block,
 
     char instance[POSTURE_VALUES_INSTANCE];
     posture_values_instance(subject, instance);
-    size_t counts[POSTURE_RESULT_COUNT] = {0};
+    size_t counts[POSTURE_RESULT_COUNT] = {0}, excepted = 0;
     for (size_t i = 0; i < results->count; i++) {
         const struct posture_result *result = &results->items[i];
         (void)check_get(seen_subject, result->check, &seen); /* made above */
         counts[result->status]++;
+        POSTURE_AUTO_BUF struct posture_buf exception = {0};
+        excepted += exception_text(values, subject, result, now_ns, &exception);
         bool is_published = is_shown(mode, result, seen);
         if (seen->status != result->status) {
             seen->status = result->status;
@@ -356,5 +385,8 @@ int posture_values_publish(struct posture_values *values, uint32_t block,
         values->sink(values->data, block, instance, "count",
                      posture_result_name(counted[i]), (double)counts[counted[i]], meta,
                      POSTURE_COUNT(meta));
+    if (posture_exceptions_count(values->exceptions) > 0)
+        values->sink(values->data, block, instance, "count", "excepted", (double)excepted,
+                     meta, POSTURE_COUNT(meta));
     return 0;
 }

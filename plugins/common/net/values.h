@@ -5,6 +5,7 @@
 
 #include "common/net/worker.h"
 #include "common/report/checks.h"
+#include "common/report/exceptions.h"
 #include "common/report/result.h"
 
 /*
@@ -32,6 +33,10 @@ int posture_values_new_with_sink(posture_values_sink *sink, void *data,
 struct posture_values *posture_values_free(struct posture_values *values);
 POSTURE_AUTO_DEFINE(struct posture_values *, posture_values_free)
 
+/* Results for which an exception is on record carry it as meta data "exception", and are
+ * counted as "excepted" beside what they are. Borrowed, must outlive it. */
+void posture_values_except(struct posture_values *values,
+                           const struct posture_exceptions *exceptions);
 /* How many subjects there will be, for mode auto; else those seen so far count. */
 void posture_values_expect(struct posture_values *values, size_t subjects);
 /* One measurement. -ENOMEM: nothing was published. */

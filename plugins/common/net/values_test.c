@@ -10,7 +10,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -169,6 +171,45 @@ static void years_left_test(void **state)
     }
 }
 
+/* Shown and counted, never a pass; one that has expired is said to have. */
+static void exceptions_test(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/posture-values-test-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    static const char text[] =
+        "{\"schema\":\"posture.exceptions/1\",\"exceptions\":["
+        "{\"subject\":\"tls://a.example:443\",\"check\":\"tls.version\","
+        "\"reason\":\"terminals\",\"owner\":\"NW\",\"expires\":\"2026-11-23\"}]}";
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    POSTURE_AUTO(posture_exceptions_free) struct posture_exceptions *exceptions = NULL;
+    assert_int_equal(posture_exceptions_load(path, NULL, &exceptions, NULL), 0);
+    unlink(path);
+
+    struct record record = {0};
+    POSTURE_AUTO(posture_values_free) struct posture_values *values = NULL;
+    assert_int_equal(posture_values_new_with_sink(record_value, &record,
+                                                  POSTURE_VALUES_ALL, NULL, &values),
+                     0);
+    posture_values_except(values, exceptions);
+    publish(values, &record, "tls://a.example:443", POSTURE_RESULT_FAIL,
+            POSTURE_RESULT_FAIL, t0);
+    assert_non_null(strstr(record.text, "gauge-tls.version 0 "));
+    assert_non_null(strstr(record.text, "exception=until 2026-11-23: terminals (NW)"));
+    assert_non_null(strstr(record.text, "count-fail 2"));
+    assert_non_null(strstr(record.text, "count-excepted 1"));
+    publish(values, &record, "tls://a.example:443", POSTURE_RESULT_FAIL,
+            POSTURE_RESULT_FAIL, t0 + 86400 * POSTURE_NS_PER_S);
+    assert_non_null(strstr(record.text, "exception=expired 2026-11-23: terminals (NW)"));
+    assert_non_null(strstr(record.text, "count-excepted 0"));
+    publish(values, &record, "tls://b.example:443", POSTURE_RESULT_FAIL,
+            POSTURE_RESULT_FAIL, t0);
+    assert_null(strstr(record.text, "exception="));
+    assert_non_null(strstr(record.text, "count-excepted 0"));
+}
+
 static void many_subjects_test(void **state)
 {
     (void)state;
@@ -209,7 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(modes_test),      cmocka_unit_test(since_test),
         cmocka_unit_test(years_left_test), cmocka_unit_test(many_subjects_test),
-        cmocka_unit_test(instance_test),
+        cmocka_unit_test(instance_test),   cmocka_unit_test(exceptions_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
