@@ -118,6 +118,15 @@ static void groups_begin(struct posture_tls_plan *plan)
             lane_finish(groups12);
         }
     }
+    if (groups12->state == POSTURE_TLS_LANE_DONE && !groups12->is_primes &&
+        posture_tls_plan_has_primes(plan)) {
+        unsigned version = 0;
+        groups12->is_primes = true;
+        groups12->is_recheck = groups12->was_ended = groups12->needs_confirm = false;
+        (void)posture_tls_plan_groups12_version(plan, &version);
+        groups12->variant = plan->lanes[version].variant;
+        lane_ready(groups12, POSTURE_TLS_ASK_GROUP);
+    }
 }
 
 static void handshake_begin(struct posture_tls_plan *plan)

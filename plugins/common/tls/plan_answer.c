@@ -404,14 +404,15 @@ static void group_answered(struct posture_tls_plan *plan,
         lane_finish(lane); /* rather another version than these groups */
         return;
     }
-    if (!flight->has_group) {
+    if (!flight->has_group && !lane->is_primes) {
         lane->is_incomplete = true; /* a retry request for a cookie alone */
         lane_finish(lane);
         return;
     }
     bool is_leaf = !is_13 && flight->group == plan->leaf_group;
-    int r = is_13 ? group13_take(plan, flight->group)
-                  : group_mark(plan, plan->group12_gone, flight->group);
+    int r = !flight->has_group ? -1
+            : is_13            ? group13_take(plan, flight->group)
+                               : group_mark(plan, plan->group12_gone, flight->group);
     if (r == 1) {
         if (lane->is_recheck)
             lane_contradicted(plan, lane);
@@ -424,8 +425,9 @@ static void group_answered(struct posture_tls_plan *plan,
         return;
     }
     /* With an ECDSA certificate its curve must stay in the offer; picked though it stands
-     * last, it says that nothing else is left that could ever be negotiated. */
-    if (!is_leaf)
+     * last, it says that nothing else is left that could ever be negotiated. A server
+     * whose prime is fixed takes it whatever was offered. */
+    if (!is_leaf && !lane->is_primes)
         lane->is_incomplete = true;
     lane_finish(lane);
 }

@@ -62,6 +62,8 @@ enum posture_tls_protocol posture_tls_plan_protocol(unsigned lane);
 /* Is anything left to offer in the lane (in its present chunk)? */
 bool posture_tls_plan_has_offer(const struct posture_tls_plan *plan, unsigned lane);
 size_t posture_tls_plan_chunks(const struct posture_tls_plan *plan, unsigned lane);
+/* Has a prime of RFC 7919 been seen before TLS 1.3, and is there another to ask for? */
+bool posture_tls_plan_has_primes(const struct posture_tls_plan *plan);
 /* The version in which the older groups are asked for; false: no suite has a group to
  * show. */
 bool posture_tls_plan_groups12_version(const struct posture_tls_plan *plan,

@@ -59,12 +59,15 @@ size_t posture_tls_plan_groups_offer(const struct posture_tls_plan *plan, unsign
                                      uint16_t *groups)
 {
     bool is_13 = lane == POSTURE_TLS_LANE_GROUPS13;
+    bool is_primes = plan->lanes[POSTURE_TLS_LANE_GROUPS12].is_primes;
     size_t count = 0;
     for (size_t i = 0; i < plan->tables->group_count; i++) {
         const struct posture_tls_group *group = &plan->tables->groups[i];
         if (group->type == POSTURE_TLS_GROUP_EXPLICIT && is_13)
             continue;
-        if (!is_13 && group->type != POSTURE_TLS_GROUP_EC &&
+        if (!is_13 && is_primes != (group->type == POSTURE_TLS_GROUP_FFDH))
+            continue;
+        if (!is_13 && !is_primes && group->type != POSTURE_TLS_GROUP_EC &&
             group->type != POSTURE_TLS_GROUP_EXPLICIT)
             continue;
         if (is_13 ? plan->group13_gone[i]
@@ -110,12 +113,46 @@ static size_t ecdhe_suites(const struct posture_tls_plan *plan, unsigned version
     return 0;
 }
 
+static size_t dhe_suites(const struct posture_tls_plan *plan, unsigned version,
+                         uint32_t *suites)
+{
+    const struct posture_tls_lane *lane = &plan->lanes[version];
+    size_t count = 0;
+    for (size_t i = 0; i < lane->found_count; i++) {
+        const struct posture_tls_suite *suite = &plan->tables->suites[lane->found[i]];
+        if (suite->exchange != POSTURE_TLS_EXCHANGE_DHE)
+            continue;
+        if (suites)
+            suites[count] = suite->code;
+        count++;
+    }
+    return count;
+}
+
+/* A server that goes by RFC 7919 takes the first that is offered and has shown it in the
+ * answers with DHE suites; one with a prime of its own is not asked. */
+bool posture_tls_plan_has_primes(const struct posture_tls_plan *plan)
+{
+    bool is_seen = false, is_left = false, has_suite = false;
+    for (size_t i = 0; i < plan->tables->group_count; i++) {
+        if (plan->tables->groups[i].type != POSTURE_TLS_GROUP_FFDH)
+            continue;
+        is_seen = is_seen || plan->group12_gone[i];
+        is_left = is_left || !(plan->group12_gone[i] || plan->group13_gone[i]);
+    }
+    for (unsigned v = POSTURE_TLS_10; v <= POSTURE_TLS_12; v++)
+        has_suite = has_suite || (plan->lanes[v].variant != POSTURE_TLS_VARIANT_BARE &&
+                                  dhe_suites(plan, v, NULL) > 0);
+    return is_seen && is_left && has_suite;
+}
+
 bool posture_tls_plan_groups12_version(const struct posture_tls_plan *plan, unsigned *ret)
 {
-    bool is_ecdsa = false;
+    bool is_ecdsa = false, is_primes = plan->lanes[POSTURE_TLS_LANE_GROUPS12].is_primes;
     for (unsigned v = POSTURE_TLS_12; v >= POSTURE_TLS_10; v--) {
         if (plan->lanes[v].variant != POSTURE_TLS_VARIANT_BARE &&
-            ecdhe_suites(plan, v, NULL, &is_ecdsa) > 0) {
+            (is_primes ? dhe_suites(plan, v, NULL)
+                       : ecdhe_suites(plan, v, NULL, &is_ecdsa)) > 0) {
             *ret = v;
             return true;
         }
@@ -138,7 +175,10 @@ static void groups_question(const struct posture_tls_plan *plan,
         unsigned version = POSTURE_TLS_12;
         (void)posture_tls_plan_groups12_version(plan, &version);
         q->version = (enum posture_tls_version)version;
-        suites = ecdhe_suites(plan, version, q->suites, &is_ecdsa);
+        if (plan->lanes[lane].is_primes)
+            suites = dhe_suites(plan, version, q->suites);
+        else
+            suites = ecdhe_suites(plan, version, q->suites, &is_ecdsa);
     }
     q->hello.suite_count = suites;
     size_t groups = 0;

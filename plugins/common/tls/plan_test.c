@@ -32,6 +32,7 @@ enum {
     EC_LEAF = 1 << 11,   /* ECDSA certificate with curve secp256r1 */
     KEM_ONLY = 1 << 12,  /* OpenSSL cannot complete a handshake */
     ODD_SUITE = 1 << 13, /* answers with a suite that was not offered */
+    OWN_PRIME = 1 << 14, /* DHE with ffdhe2048, whatever is offered */
 };
 
 struct server {
@@ -114,22 +115,29 @@ static uint32_t suite_pick(const struct server *server, unsigned version,
     return 0;
 }
 
-static uint16_t group_pick(const uint16_t *own, const struct posture_tls_hello *hello)
+static bool is_prime(uint16_t group)
 {
-    if (!hello->has_extensions)
-        return own[0];
+    return group >= 0x100 && group <= 0x104;
+}
+
+/* The group of RFC 7919 (primes) or the curve that the server picks; 0: none. */
+static uint16_t group_pick(const uint16_t *own, const struct posture_tls_hello *hello,
+                           bool primes)
+{
     for (size_t i = 0; i < list_len(own); i++) {
-        if (has_u16(hello->groups, hello->group_count, own[i]))
+        if (is_prime(own[i]) == primes &&
+            (!hello->has_extensions ||
+             has_u16(hello->groups, hello->group_count, own[i])))
             return own[i];
     }
     return 0;
 }
 
-static bool is_ecdhe(uint32_t suite)
+static enum posture_tls_exchange exchange_of(uint32_t suite)
 {
     const struct posture_tls_suite *s =
         posture_tls_suite_find(tables, POSTURE_TLS_PROTOCOL_TLS, suite);
-    return s && s->exchange == POSTURE_TLS_EXCHANGE_ECDHE;
+    return s ? s->exchange : POSTURE_TLS_EXCHANGE_OTHER;
 }
 
 static enum posture_tls_outcome refuse(const struct server *server,
@@ -149,11 +157,16 @@ static enum posture_tls_outcome answer_version(const struct server *server,
 {
     bool is_13 = version == POSTURE_TLS_13;
     uint32_t suite = suite_pick(server, version, hello);
-    uint16_t group = group_pick(is_13 ? server->groups13 : server->groups12, hello);
+    bool is_dhe = !is_13 && exchange_of(suite) == POSTURE_TLS_EXCHANGE_DHE;
+    uint16_t group =
+        group_pick(is_13 ? server->groups13 : server->groups12, hello, is_dhe);
+    if (is_dhe && (server->traits & OWN_PRIME))
+        group = 0x100;
     if (suite == 0)
         return server->traits & HANGS_LATE ? POSTURE_TLS_TIMED_OUT
                                            : refuse(server, flight, 40);
-    bool needs_group = is_13 || is_ecdhe(suite);
+    bool needs_group =
+        is_13 || is_dhe || exchange_of(suite) == POSTURE_TLS_EXCHANGE_ECDHE;
     bool lacks_leaf = !is_13 && (server->traits & EC_LEAF) && hello->has_extensions &&
                       !has_u16(hello->groups, hello->group_count, 0x17);
     if ((needs_group && group == 0) || lacks_leaf)
@@ -293,6 +306,27 @@ static const struct server servers[] = {
      .versions = "TLSv1.3",
      .intolerance = "",
      .groups = 3},
+    {.label = "primes by RFC 7919 in 1.2",
+     .suites = {[POSTURE_TLS_12] = {0xc02f, 0x009e, 0x009f}},
+     .groups12 = {0x1d, 0x17, 0x100, 0x102, 0x104},
+     .versions = "TLSv1.2",
+     .intolerance = "",
+     .groups = 5,
+     .order12 = 1},
+    {.label = "primes by RFC 7919, no curve",
+     .suites = {[POSTURE_TLS_12] = {0x009e}},
+     .groups12 = {0x101, 0x100},
+     .versions = "TLSv1.2",
+     .intolerance = "",
+     .groups = 2},
+    {.label = "a prime of RFC 7919 whatever is offered",
+     .traits = OWN_PRIME,
+     .suites = {[POSTURE_TLS_12] = {0xc02f, 0x009e}},
+     .groups12 = {0x1d},
+     .versions = "TLSv1.2",
+     .intolerance = "",
+     .groups = 2,
+     .order12 = 1},
     {.label = "old: 1.0 and SSLv3",
      .traits = 0,
      .suites =

@@ -165,11 +165,6 @@ def _(d, case):
     return case.theirs.get("note", "").startswith("Client problem")
 
 
-@rule("testssl", "groups", "-", "OURS TO MEND: in TLS 1.2 and before we find of RFC 7919's groups only those that a server picks by itself")
-def _(d, case):
-    return 0x0100 <= d.item <= 0x0104 and "TLSv1.3" not in case.ours["versions"]
-
-
 def explain(tool, difference, case):
     for r in RULES:
         if (r.tool, r.field, r.sign) == (tool, difference.field, difference.sign) and r.match(difference, case):
