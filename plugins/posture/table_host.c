@@ -69,8 +69,27 @@ static void libraries_write(struct screen *screen, const json_t *facts)
     line_write(screen, "暗号ポリシー", "crypto policy", &text);
 }
 
+static void sshd_write(struct screen *screen, const json_t *facts)
+{
+    static const struct {
+        const char *key, *ja, *en;
+    } lists[] = {{"kex", "sshd 鍵交換", "sshd kex"},
+                 {"ciphers", "sshd 暗号", "sshd ciphers"},
+                 {"macs", "sshd MAC", "sshd MACs"}};
+    const json_t *sshd = json_object_get(facts, "sshd");
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    for (size_t n = 0; n < POSTURE_COUNT(lists); n++) {
+        size_t i;
+        const json_t *item;
+        json_array_foreach (json_object_get(sshd, lists[n].key), i, item)
+            part_add(&text, "", json_string_value(item));
+        line_write(screen, lists[n].ja, lists[n].en, &text);
+    }
+}
+
 void table_host_facts(struct screen *screen, const json_t *facts)
 {
     os_write(screen, facts);
     libraries_write(screen, facts);
+    sshd_write(screen, facts);
 }

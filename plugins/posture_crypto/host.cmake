@@ -6,12 +6,14 @@ posture_add_library(posture_crypto_host
     SOURCES
         host_cnf.c
         host_crypto_policy.c
+        host_dm.c
         host_facts.c
         host_gnutls.c
         host_libraries.c
         host_openssl.c
         host_os.c
         host_root.c
+        host_sshd.c
     LIBS posture_report)
 
 posture_add_test(crypto_host_root_test SOURCES host_root_test.c LIBS posture_crypto_host)

@@ -16,6 +16,7 @@ typedef void host_check_fn(const struct posture_check_input *input, const json_t
 host_check_fn host_openssl_check;
 host_check_fn host_gnutls_check;
 host_check_fn host_crypto_policy_check;
+host_check_fn host_sshd_login_check;
 
 /* Why a fact is missing, as a reason's code: facts.errors[what]. NULL: it is not. */
 const char *host_error_reason(const json_t *facts, const char *what);
@@ -24,5 +25,16 @@ const char *host_error_reason(const json_t *facts, const char *what);
 void host_feature_offer(const struct posture_check_input *input, const char *cls,
                         const char *name, const char *item,
                         struct posture_verdict *verdict);
+/* Something that a profile's row of class "host_feature" calls a weakness. Present: fail
+ * or warn by the row's tier, code found, the item listed; else pass, code fine. Without
+ * the row the profile does not ask. */
+struct host_weakness {
+    const char *feature;
+    const char *item;
+    bool is_present;
+};
+void host_weakness_offer(const struct posture_check_input *input,
+                         const struct host_weakness *weakness, const char *found,
+                         const char *fine, struct posture_verdict *verdict);
 
 #endif

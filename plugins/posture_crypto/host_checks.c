@@ -18,6 +18,7 @@ static const struct {
     {"host.openssl", "openssl", {"openssl"}, host_openssl_check},
     {"host.gnutls", "gnutls", {"gnutls"}, host_gnutls_check},
     {"host.crypto_policy", "crypto_policy", {"crypto_policy"}, host_crypto_policy_check},
+    {"host.sshd.login", "sshd", {"sshd", "sshd.match"}, host_sshd_login_check},
 };
 
 const char *host_error_reason(const json_t *facts, const char *what)
@@ -47,6 +48,30 @@ void host_feature_offer(const struct posture_check_input *input, const char *cls
     struct posture_finding finding;
     posture_algorithm_judge(input, cls, name, &finding);
     (void)posture_finding_offer(input, &finding, item, verdict);
+}
+
+void host_weakness_offer(const struct posture_check_input *input,
+                         const struct host_weakness *weakness, const char *found,
+                         const char *fine, struct posture_verdict *verdict)
+{
+    struct posture_finding finding;
+    posture_algorithm_judge(input, "host_feature", weakness->feature, &finding);
+    if (finding.why == POSTURE_WHY_SILENT || finding.why == POSTURE_WHY_UNJUDGED) {
+        posture_verdict_offer(verdict, POSTURE_RESULT_NA, "profile.silent");
+        return;
+    }
+    bool is_worse = weakness->is_present && finding.status > POSTURE_RESULT_PASS;
+    enum posture_result_status status = is_worse ? finding.status : POSTURE_RESULT_PASS;
+    const char *code = is_worse ? found : fine;
+    bool is_first = posture_verdict_offer(verdict, status, code);
+    if (!is_worse || (!is_first && !posture_verdict_is(verdict, status, code)))
+        return;
+    if (is_first)
+        posture_verdict_value_text(verdict, weakness->item);
+    posture_verdict_add_item(verdict, "items", weakness->item);
+    if (finding.certainty < POSTURE_CERTAINTY_HIGH)
+        posture_verdict_arg_text(verdict, "certainty",
+                                 posture_certainty_name(finding.certainty));
 }
 
 static void missing_offer(const struct posture_check_input *input, const char *what,

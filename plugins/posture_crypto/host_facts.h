@@ -41,6 +41,11 @@ host_topic_fn host_os_measure;
 host_topic_fn host_openssl_measure;
 host_topic_fn host_gnutls_measure;
 host_topic_fn host_crypto_policy_measure;
+host_topic_fn host_sshd_measure;
+
+/* What "sshd -T" wrote, into the topic's object; pure. POSTURE_E_FORMAT when it is
+ * something else. */
+int host_sshd_read(const char *bytes, size_t len, json_t *sshd);
 
 /* All topics, in a fixed order. New reference; NULL when memory was out. */
 json_t *host_facts_measure(const char *name, const struct host_input *input);

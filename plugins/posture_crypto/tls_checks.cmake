@@ -6,6 +6,7 @@ posture_add_library(posture_crypto_checks
     SOURCES
         host_checks.c
         host_library_checks.c
+        host_sshd_checks.c
         tls_cert_checks.c
         tls_cert_form_checks.c
         tls_cert_name_checks.c

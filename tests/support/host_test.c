@@ -404,6 +404,120 @@ static void foreign_test(void **state)
     host_end();
 }
 
+/* A root helper as the script says, beside a real worker. */
+static void helper_begin(const char *script, mode_t mode)
+{
+    char path[96], text[256];
+    snprintf(path, sizeof(path), "%s/posture-echo", directory);
+    (void)symlink(ECHO_WORKER_DIR "/posture-echo", path);
+    snprintf(path, sizeof(path), "%s/posture-dm-table", directory);
+    unlink(path);
+    if (script) {
+        FILE *file = fopen(path, "we");
+        fprintf(file, "#!/bin/sh\n%s\n", script);
+        fclose(file);
+        chmod(path, mode);
+    }
+    chmod(directory, 0755);
+    fake_collectd_reset();
+    module_register();
+    snprintf(text, sizeof(text),
+             "WorkerDir \"%s\"\nSpoolSocket \"%s/spool.sock\"\nMode helper\n", directory,
+             directory);
+    assert_int_equal(fake_collectd_config(text), 0);
+    assert_int_equal(fake_collectd_init(), 0);
+}
+
+static void helper_end(void)
+{
+    char path[96];
+    host_end();
+    snprintf(path, sizeof(path), "%s/posture-dm-table", directory);
+    unlink(path);
+    snprintf(path, sizeof(path), "%s/posture-echo", directory);
+    unlink(path);
+}
+
+/* Nothing of collectd's reaches a helper: no descriptor, no environment, no argument; and
+ * one runs at a time. */
+static void helper_test(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) {
+        helper_begin("echo no", 0755);
+        line_expect("got dm-table: error -1005");
+        helper_end();
+        return;
+    }
+    size_t before = descriptors();
+    setenv("POSTURE_LEAK", "yes", 1);
+    helper_begin("u=$(id -u); for n in 3 4 5 6 7 8 9 11 12 13 14 15 16 17 18 19 20; do "
+                 "[ -e /proc/$$/fd/$n ] && echo open $n; done; "
+                 "echo user $u arguments $# leak ${POSTURE_LEAK:-none} in $(pwd) $0",
+                 0755);
+    line_expect("got dm-table: error -1011"); /* the second question: it runs already */
+    char want[200];
+    snprintf(want, sizeof(want),
+             "got dm-table: text user 0 arguments 0 leak none in / "
+             "%s/posture-dm-table",
+             directory);
+    line_expect(want);
+    helper_end();
+    unsetenv("POSTURE_LEAK");
+    assert_int_equal(descriptors(), before);
+}
+
+static void helper_fails_test(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *label, *script;
+        mode_t mode;
+        const char *want, *log;
+    } rows[] = {
+        {"fails", "echo 'no \033[31mtable' >&2; echo part; exit 3", 0755,
+         "got dm-table: error -1007", "log 5 posture_echo: dm-table failed: no "},
+        {"endless output",
+         "while :; do echo 0123456789012345678901234567890123456789; done", 0755,
+         "got dm-table: error -1002", "more than 262144 bytes of output"},
+        {"somebody else may write it", "echo x", 0775, "got dm-table: error -1005",
+         "it must be a file of root's that nobody else may write"},
+        {"not there", NULL, 0, "got dm-table: error -2", NULL},
+    };
+    if (geteuid() != 0)
+        skip();
+    size_t before = descriptors();
+    for (size_t i = 0; i < POSTURE_COUNT(rows); i++) {
+        print_message("%s\n", rows[i].label);
+        helper_begin(rows[i].script, rows[i].mode);
+        line_expect(rows[i].want);
+        if (rows[i].log)
+            line_expect(rows[i].log);
+        helper_end();
+        assert_int_equal(descriptors(), before);
+    }
+}
+
+static void helper_deadline_test(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    helper_begin("exec sleep 60", 0755);
+    line_expect("got dm-table: error -1011");
+    usleep(500 * 1000);
+    int64_t begin = posture_monotonic_ns();
+    if (!fake_collectd_wait("got dm-table: error -1006", 12000))
+        fail_msg("no end");
+    assert_true(posture_monotonic_ns() - begin > 8 * POSTURE_NS_PER_S);
+    line_expect("dm-table: no end within 10 s");
+    helper_end();
+    /* Stopping while one runs. */
+    helper_begin("exec sleep 60", 0755);
+    line_expect("got dm-table: error -1011");
+    helper_end();
+}
+
 /* The listener's name: in use, stale, not a socket. */
 static void listen_test(void **state)
 {
@@ -500,13 +614,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(garbage_test),          cmocka_unit_test(rights_test),
         cmocka_unit_test(open_descriptors_test), cmocka_unit_test(foreign_test),
         cmocka_unit_test(listen_test),           cmocka_unit_test(types_test),
-        cmocka_unit_test(many_targets_test),
+        cmocka_unit_test(many_targets_test),     cmocka_unit_test(helper_test),
+        cmocka_unit_test(helper_fails_test),
     };
     /* Those that wait for pauses and deadlines. */
     const struct CMUnitTest slow_tests[] = {
-        cmocka_unit_test(huge_line_test), cmocka_unit_test(flood_test),
-        cmocka_unit_test(crash_test),     cmocka_unit_test(close_test),
-        cmocka_unit_test(refuse_test),    cmocka_unit_test(deaf_test),
+        cmocka_unit_test(huge_line_test),       cmocka_unit_test(flood_test),
+        cmocka_unit_test(crash_test),           cmocka_unit_test(close_test),
+        cmocka_unit_test(refuse_test),          cmocka_unit_test(deaf_test),
+        cmocka_unit_test(helper_deadline_test),
     };
     bool is_slow = argc == 2 && strcmp(argv[1], "slow") == 0;
     int failed = is_slow ? cmocka_run_group_tests(slow_tests, NULL, NULL)

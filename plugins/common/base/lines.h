@@ -27,6 +27,7 @@
  *   open N                   the descriptor of a file option
  *   open spool               a connected spool socket
  *   open listen              the listening spool socket (posture_kafka)
+ *   open sshd, open dm-table what a root helper wrote (posture_crypto)
  *   notification SEVERITY TYPE_INSTANCE TEXT
  *                            failure, warning or okay (posture_kafka)
  *   ready                    once, when the settings were accepted

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,8 +33,10 @@ enum { SPAWN_ARGS_MAX = 16, SPAWN_FIRST_FREE_FD = 16, SPAWN_SOCKET_FD = 3 };
 struct spawn_plan {
     const char *path;
     char *argv[SPAWN_ARGS_MAX + 2];
-    int fds[4]; /* stdin, stdout, stderr, the socket; all >= SPAWN_FIRST_FREE_FD */
+    int fds[4];   /* stdin, stdout, stderr, the socket; all >= SPAWN_FIRST_FREE_FD */
+    int fd_count; /* 4, 3 for a helper */
     int status_fd;
+    uint32_t output_max, cpu_s;
     int has_user;
     uid_t uid;
     gid_t gid;
@@ -41,11 +44,13 @@ struct spawn_plan {
 
 enum spawn_step {
     SPAWN_STEP_FDS,
+    SPAWN_STEP_LIMITS,
     SPAWN_STEP_USER,
     SPAWN_STEP_EXEC,
 };
 static const char *const spawn_step_names[] = {
     "arrange its descriptors",
+    "set its limits",
     "take its user",
     "execute",
 };
@@ -72,11 +77,11 @@ static _Noreturn void child_run(const struct spawn_plan *plan)
     for (int i = 1; i < NSIG; i++)
         sigaction(i, &action, NULL); /* fails for SIGKILL, SIGSTOP: already so */
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < plan->fd_count; i++)
         if (dup2(plan->fds[i], i) < 0)
             child_fail(plan, SPAWN_STEP_FDS);
     /* To be closed by exec, not now: the status pipe is among them. */
-    if (syscall(SYS_close_range, SPAWN_SOCKET_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+    if (syscall(SYS_close_range, (unsigned)plan->fd_count, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         child_fail(plan, SPAWN_STEP_FDS);
 
     /* A session of its own: Ctrl-C at a terminal ends the host, and the host ends the
@@ -86,6 +91,13 @@ static _Noreturn void child_run(const struct spawn_plan *plan)
     if (chdir("/") < 0)
         child_fail(plan, SPAWN_STEP_FDS);
 
+    if (plan->fd_count < 4) {
+        const struct rlimit none = {0}, output = {plan->output_max, plan->output_max},
+                            cpu = {plan->cpu_s, plan->cpu_s};
+        if (setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_FSIZE, &output) < 0 ||
+            setrlimit(RLIMIT_CPU, &cpu) < 0)
+            child_fail(plan, SPAWN_STEP_LIMITS);
+    }
     if (plan->has_user) {
         if (syscall(SYS_setgroups, 0, NULL) < 0 ||
             syscall(SYS_setresgid, plan->gid, plan->gid, plan->gid) < 0 ||
@@ -143,12 +155,16 @@ static int plan_fill(const struct posture_spawn *spawn, struct spawn_plan *plan,
                      struct posture_error *reterr)
 {
     plan->path = spawn->path;
+    plan->fd_count = spawn->is_helper ? SPAWN_SOCKET_FD : SPAWN_SOCKET_FD + 1;
+    plan->output_max = spawn->output_max;
+    plan->cpu_s = spawn->cpu_s;
     plan->has_user = spawn->has_user;
     plan->uid = spawn->uid;
     plan->gid = spawn->gid;
     const char *slash = strrchr(spawn->path, '/');
     size_t count = 0;
-    plan->argv[count++] = (char *)(uintptr_t)(slash ? slash + 1 : spawn->path);
+    plan->argv[count++] =
+        (char *)(uintptr_t)(slash && !spawn->is_helper ? slash + 1 : spawn->path);
     for (size_t i = 0; spawn->args && spawn->args[i]; i++) {
         if (count > SPAWN_ARGS_MAX)
             return posture_error_set(reterr, POSTURE_E_LIMIT, "too many arguments");
@@ -232,7 +248,8 @@ int posture_spawn(const struct posture_spawn *spawn, struct posture_child *ret_c
         posture_child_done(&child);
         return r;
     }
-    child.socket = POSTURE_TAKE_FD(ours);
+    if (!spawn->is_helper)
+        child.socket = POSTURE_TAKE_FD(ours);
     *ret_child = child;
     return 0;
 }

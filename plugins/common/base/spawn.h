@@ -23,6 +23,11 @@ struct posture_spawn {
     int has_user;  /* 0: stay as we are (we are not root) */
     int stdout_fd; /* becomes descriptor 1; -1: /dev/null */
     int stderr_fd; /* becomes descriptor 2; -1: /dev/null */
+    /* A helper instead of a worker: no socket (nothing open above 2), the whole path as
+     * argv[0] (sshd wants that), and limits on what it may write and compute. */
+    int is_helper;
+    uint32_t output_max; /* bytes a file */
+    uint32_t cpu_s;
 };
 
 struct posture_child {

@@ -58,6 +58,57 @@ static int file_open(struct posture_host *host, const char *what, int *ret_fd)
     return r;
 }
 
+static void answer_add(struct posture_host *host, const char *what, int r, int fd)
+{
+    struct host_worker *worker = &host->worker;
+    struct host_answer *answer = &worker->answers[worker->answer_count++];
+    answer->fd = r == 0 ? fd : -1;
+    answer->len = (size_t)snprintf(answer->line, sizeof(answer->line), "fd\t%s\t%d\n",
+                                   what, r < 0 ? r : 0);
+}
+
+/* The same trouble every hour is one line. */
+static void helper_complain(struct posture_host *host, struct posture_helper *helper,
+                            const char *text)
+{
+    if (!text[0] || strncmp(helper->said, text, sizeof(helper->said) - 1) == 0)
+        return;
+    snprintf(helper->said, sizeof(helper->said), "%s", text);
+    posture_host_log(host, LOG_NOTICE, text);
+}
+
+/* 1: it runs, its answer comes later. */
+static int helper_start(struct posture_host *host, int number)
+{
+    if (!(host->plugin->flags & POSTURE_HOST_HAS_HELPERS))
+        return POSTURE_E_PROTOCOL;
+    struct posture_error error = {0};
+    struct posture_helper *helper = &host->worker.helpers[number];
+    int r = posture_helper_start(helper, number, host->worker_path, &error);
+    if (r < 0 && r != -ENOENT)
+        helper_complain(host, helper, error.text);
+    return r < 0 ? r : 1;
+}
+
+void posture_host_helpers_answer(struct posture_host *host)
+{
+    struct host_worker *worker = &host->worker;
+    for (int i = 0; i < POSTURE_HELPERS; i++) {
+        struct posture_helper *helper = &worker->helpers[i];
+        if (!posture_helper_is_running(helper) ||
+            worker->answer_count == HOST_ANSWERS_MAX)
+            continue;
+        struct posture_error error = {0};
+        int fd = -1;
+        int r = posture_helper_poll(helper, i, &fd, &error);
+        if (r > 0)
+            continue;
+        if (r < 0)
+            helper_complain(host, helper, error.text);
+        answer_add(host, posture_helper_name(i), r, fd);
+    }
+}
+
 int posture_host_open_request(struct posture_host *host, const char *what)
 {
     struct host_worker *worker = &host->worker;
@@ -70,14 +121,13 @@ int posture_host_open_request(struct posture_host *host, const char *what)
         r = spool_connect(host, &fd);
     else if (strcmp(what, "listen") == 0)
         r = listener_copy(host, &fd);
+    else if (posture_helper_find(what) >= 0)
+        r = helper_start(host, posture_helper_find(what));
     else
         r = file_open(host, what, &fd);
     if (r == POSTURE_E_PROTOCOL)
         return r;
-
-    struct host_answer *answer = &worker->answers[worker->answer_count++];
-    answer->fd = r == 0 ? fd : -1;
-    answer->len = (size_t)snprintf(answer->line, sizeof(answer->line), "fd\t%s\t%d\n",
-                                   what, r < 0 ? r : 0);
+    if (r <= 0)
+        answer_add(host, what, r, fd);
     return 0;
 }

@@ -20,6 +20,7 @@ enum {
     POSTURE_HOST_MAY_NOTIFY = 1 << 0, /* the worker's notifications are passed on */
     POSTURE_HOST_BINDS_SPOOL =
         1 << 1, /* binds SpoolSocket, hands the worker the listener */
+    POSTURE_HOST_HAS_HELPERS = 1 << 2, /* the worker may ask for the two root helpers */
 };
 
 struct posture_host_plugin {

@@ -9,6 +9,7 @@
 #include "common/base/lines.h"
 #include "common/base/options.h"
 #include "common/base/spawn.h"
+#include "common/host/helper.h"
 #include "common/host/host.h"
 #include "common/host/identity.h"
 
@@ -48,6 +49,7 @@ struct host_worker {
     struct posture_buf out; /* bytes to send before the answers */
     struct host_answer answers[HOST_ANSWERS_MAX];
     size_t answer_count;
+    struct posture_helper helpers[POSTURE_HELPERS];
     uint64_t refused; /* lines */
     double tokens;    /* lines it may send; refilled by time */
     int64_t tokens_ns;
@@ -113,5 +115,7 @@ void posture_host_log_tick(struct posture_host *host);
 
 /* answer.c: "open WHAT". Negative: end this worker. */
 int posture_host_open_request(struct posture_host *host, const char *what);
+/* Answers for the helpers that have ended or were given up. */
+void posture_host_helpers_answer(struct posture_host *host);
 
 #endif

@@ -34,6 +34,8 @@ int posture_host_worker_start(struct posture_host *host, struct posture_error *r
 {
     struct host_worker *worker = &host->worker;
     *worker = (struct host_worker){.child = {.socket = -1, .pidfd = -1}};
+    for (int i = 0; i < POSTURE_HELPERS; i++)
+        posture_helper_init(&worker->helpers[i]);
     posture_line_reader_init(&worker->reader);
     posture_buf_init(&worker->out, (size_t)2 * POSTURE_SETTINGS_LINES_MAX);
     posture_buf_add(&worker->out, host->lines.data, host->lines.len);
@@ -50,6 +52,8 @@ static void worker_done(struct host_worker *worker)
         if (worker->answers[i].fd >= 0)
             posture_close(worker->answers[i].fd);
     worker->answer_count = 0;
+    for (int i = 0; i < POSTURE_HELPERS; i++)
+        posture_helper_done(&worker->helpers[i]);
     posture_line_reader_done(&worker->reader);
     posture_buf_done(&worker->out);
     posture_child_done(&worker->child);
@@ -147,6 +151,7 @@ static int worker_serve(struct posture_host *host)
     struct host_worker *worker = &host->worker;
     while (!atomic_load(&host->is_stopping)) {
         tokens_refill(worker);
+        posture_host_helpers_answer(host);
         POSTURE_TRY(worker_lines(host));
         POSTURE_TRY(worker_send(worker));
         bool is_throttled = worker->tokens < 1;
@@ -155,10 +160,17 @@ static int worker_serve(struct posture_host *host)
             {.fd = host->wake_fd, .events = POLLIN},
             {.fd = is_throttled && !has_output ? -1 : worker->child.socket,
              .events = (short)((is_throttled ? 0 : POLLIN) | (has_output ? POLLOUT : 0))},
+            {.fd = worker->helpers[0].child.pidfd, .events = POLLIN},
+            {.fd = worker->helpers[1].child.pidfd, .events = POLLIN},
         };
         int timeout_ms = is_throttled              ? THROTTLE_MS
                          : host->log.held_back > 0 ? TICK_MS
                                                    : -1;
+        for (int i = 0; i < POSTURE_HELPERS; i++) {
+            int left_ms = posture_helper_left_ms(&worker->helpers[i]);
+            if (left_ms >= 0 && (timeout_ms < 0 || left_ms < timeout_ms))
+                timeout_ms = left_ms;
+        }
         (void)poll(fds, POSTURE_COUNT(fds), timeout_ms);
         posture_host_log_tick(host);
         if (!is_throttled && (fds[1].revents & (POLLIN | POLLHUP | POLLERR)))

@@ -6,8 +6,8 @@
 #include "common/base/options_common.h"
 
 static const char *const mode_names[] = {
-    "values", "who",   "open",  "foreign", "garbage", "huge", "flood",
-    "rights", "crash", "close", "deaf",    "refuse",  NULL};
+    "values", "who",   "open",  "foreign", "garbage", "huge",   "flood",
+    "rights", "crash", "close", "deaf",    "refuse",  "helper", NULL};
 
 static const struct posture_option plugin_options[] = {
     POSTURE_COMMON_OPTIONS(struct echo_settings, "nobody", "10"),

@@ -20,6 +20,7 @@ enum echo_mode {
     ECHO_CLOSE,   /* closes its socket and lives on */
     ECHO_DEAF,    /* does not stop */
     ECHO_REFUSE,  /* refuses its settings */
+    ECHO_HELPER,  /* asks twice for what a root helper wrote; logs what it got */
 };
 
 struct echo_settings {

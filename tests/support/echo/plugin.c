@@ -7,4 +7,5 @@
 
 POSTURE_HOST_PLUGIN({.options = &posture_echo_table,
                      .worker = "posture-echo",
-                     .flags = POSTURE_HOST_MAY_NOTIFY | POSTURE_HOST_BINDS_SPOOL})
+                     .flags = POSTURE_HOST_MAY_NOTIFY | POSTURE_HOST_BINDS_SPOOL |
+                              POSTURE_HOST_HAS_HELPERS})

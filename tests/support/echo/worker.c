@@ -163,7 +163,7 @@ static void ticked(uv_timer_t *timer)
 {
     struct posture_worker *worker = timer->data;
     static int ticks;
-    static char big[70000];
+    static char big[70000], helper[] = "dm-table";
     if (ticks++ == 0) {
         switch (settings->mode) {
         case ECHO_WHO:
@@ -174,6 +174,10 @@ static void ticked(uv_timer_t *timer)
             break;
         case ECHO_FOREIGN:
             posture_worker_open(worker, "999", file_got, (char[]){"999"});
+            break;
+        case ECHO_HELPER:
+            for (int i = 0; i < 2; i++)
+                posture_worker_open(worker, "dm-table", file_got, helper);
             break;
         case ECHO_GARBAGE:
             garbage_send();
