@@ -9,7 +9,7 @@
 static const struct kind kinds[] = {
     {"tls", "posture-crypto", "posture_crypto", &posture_crypto_options, "Endpoint",
      NULL},
-    {"host", "posture-crypto", "posture_crypto", &posture_crypto_options, "Host", "Name"},
+    {"host", "posture-crypto", "posture_crypto", &posture_crypto_options, "Host", true},
 };
 
 const struct kind *kind_find(const char *name)

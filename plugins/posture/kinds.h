@@ -5,6 +5,8 @@
 
 #include "common/base/options.h"
 
+#include <stdbool.h>
+
 /* What can be measured by hand: the kind, its worker, and the block that names a target.
  */
 struct kind {
@@ -12,9 +14,8 @@ struct kind {
     const char *worker; /* "posture-crypto" */
     const char *folder; /* of its build: "posture_crypto" */
     const struct posture_option_table *options;
-    const char *block;       /* "Endpoint": its argument is the target */
-    const char *name_option; /* names the target where the block has no argument: a
-                                system that is looked at from within; else NULL */
+    const char *block; /* "Endpoint": its argument is the target */
+    bool is_within;    /* a system that is looked at from within: this one */
 };
 
 const struct kind *kind_find(const char *name);

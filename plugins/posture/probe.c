@@ -61,7 +61,7 @@ static int target_add(struct targets *targets, const struct arguments *arguments
             subject.scheme, kind_names());
     if (!targets->kind)
         targets->kind = kind;
-    if (kind->name_option && !arguments->root && !host_is_own(subject.host))
+    if (kind->is_within && !arguments->root && !host_is_own(subject.host))
         return posture_error_set(
             reterr, POSTURE_E_FORMAT,
             "'%s': a host measures itself; expected host://localhost", text);

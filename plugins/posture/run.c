@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ITEMS_MAX = 16, HOSTS_MAX = 16, END_WAIT_MS = 10000 };
+enum { ITEMS_MAX = 16, END_WAIT_MS = 10000 };
 
 /* One block's options while they are put together. */
 struct items {
@@ -119,37 +119,26 @@ static const struct kind *kind_of(const struct kind *first, const char *subject)
     return kind && strcmp(kind->worker, first->worker) == 0 ? kind : NULL;
 }
 
-/* What the blocks of all targets share, and those of systems looked at from within. */
+/* Options of all targets' blocks. */
 struct blocks {
-    struct items endpoint;
-    struct items hosts[HOSTS_MAX];
-    size_t host_count;
+    struct items endpoint, host;
 };
 
-static int block_make(const struct kind *kind, const struct arguments *arguments,
-                      const char *subject, struct blocks *blocks,
-                      struct posture_raw_block *ret, struct posture_error *reterr)
+static int block_make(const struct kind *kind, const char *subject,
+                      const struct blocks *blocks, struct posture_raw_block *ret,
+                      struct posture_error *reterr)
 {
     if (!kind)
         return posture_error_set(reterr, POSTURE_E_OPTION,
                                  "'%s': another worker's than the targets before it",
                                  subject);
-    *ret = (struct posture_raw_block){.name = kind->block};
-    const struct items *items = &blocks->endpoint;
-    if (!kind->name_option) {
-        ret->argument = subject;
-    } else if (blocks->host_count == HOSTS_MAX) {
-        return posture_error_set(reterr, POSTURE_E_LIMIT, "more than %d targets host://",
-                                 HOSTS_MAX);
-    } else {
-        struct items *host = &blocks->hosts[blocks->host_count++];
-        item_add(host, kind->name_option, strstr(subject, "://") + 3);
-        item_add(host, "Root", arguments->root);
-        item_add(host, "EndOfLife", arguments->end_of_life);
-        items = host;
-    }
-    ret->items = items->items;
-    ret->count = items->count;
+    const struct items *items = kind->is_within ? &blocks->host : &blocks->endpoint;
+    *ret = (struct posture_raw_block){
+        .name = kind->block,
+        .argument = kind->is_within ? strstr(subject, "://") + 3 : subject,
+        .items = items->items,
+        .count = items->count,
+    };
     return 0;
 }
 
@@ -162,6 +151,8 @@ static int settings_encode(const struct kind *kind, const struct arguments *argu
     struct blocks blocks = {0};
     item_add(&blocks.endpoint, "EndOfLife", arguments->end_of_life);
     item_add(&blocks.endpoint, "ServerName", arguments->server_name);
+    item_add(&blocks.host, "Root", arguments->root);
+    item_add(&blocks.host, "EndOfLife", arguments->end_of_life);
     POSTURE_AUTO_FREE char *memory =
         posture_calloc(subjects->count + 1, sizeof(struct posture_raw_block));
     struct posture_raw_block *raw = (struct posture_raw_block *)(void *)memory;
@@ -171,8 +162,8 @@ static int settings_encode(const struct kind *kind, const struct arguments *argu
     if (r == 0) {
         raw[0] = (struct posture_raw_block){.items = level.all, .count = level.count};
         for (size_t i = 0; r == 0 && i < subjects->count; i++)
-            r = block_make(kind_of(kind, subjects->items[i]), arguments,
-                           subjects->items[i], &blocks, &raw[i + 1], reterr);
+            r = block_make(kind_of(kind, subjects->items[i]), subjects->items[i], &blocks,
+                           &raw[i + 1], reterr);
     }
     if (r == 0) {
         POSTURE_AUTO(posture_settings_free) struct posture_settings *settings = NULL;

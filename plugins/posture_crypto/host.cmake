@@ -16,6 +16,7 @@ posture_add_library(posture_crypto_host
         host_sshd.c
     LIBS posture_report)
 
+posture_add_test(crypto_host_dm_test SOURCES host_dm_test.c LIBS posture_crypto_host)
 posture_add_test(crypto_host_root_test SOURCES host_root_test.c LIBS posture_crypto_host)
 
 # One system per folder of testdata/host/: tree [, sshd, dm-table] → facts.json, at,

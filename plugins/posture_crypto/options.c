@@ -121,9 +121,6 @@ static const struct posture_option host_options[] = {
      .offset = offsetof(struct posture_crypto_host, end_of_life),
      .help = "Day on which the host is planned to go out of service; its strength is judged for "
              "that day."},
-    {.name = "Name", .type = POSTURE_OPT_STRING, .sample = "www1.example.go.jp",
-     .offset = offsetof(struct posture_crypto_host, name),
-     .help = "Name of the subject, host://NAME; by default the system's own host name."},
     {.name = "Root", .type = POSTURE_OPT_STRING, .def = "/",
      .offset = offsetof(struct posture_crypto_host, root),
      .help = "Folder beneath which the system's files are; with another than / nothing is asked "
@@ -172,7 +169,6 @@ static int endpoint_check(const void *values, const char *argument,
 static int host_check(const void *values, const char *argument,
                       struct posture_error *reterr)
 {
-    (void)argument;
     const struct posture_crypto_host *host = values;
     int64_t ignored;
     if (host->end_of_life &&
@@ -181,11 +177,11 @@ static int host_check(const void *values, const char *argument,
         return posture_error_set(reterr, POSTURE_E_OPTION,
                                  "EndOfLife \"%s\": expected a day such as 2032-03-31",
                                  host->end_of_life);
-    if (host->name && !name_is_sound(host->name))
+    if (!argument || !name_is_sound(argument))
         return posture_error_set(
             reterr, POSTURE_E_OPTION,
-            "Name \"%s\": expected a host name of letters, digits, dots and hyphens",
-            host->name);
+            "expected a host name of letters, digits, dots and hyphens; \"localhost\" is "
+            "what this system calls itself");
     if (host->root[0] != '/')
         return posture_error_set(reterr, POSTURE_E_OPTION,
                                  "Root \"%s\": expected an absolute path", host->root);
@@ -222,10 +218,13 @@ static const struct posture_option_block blocks[] = {
      .help = "One TLS endpoint; every address of its name is measured.",
      .sample_argument = "tls://www.example.go.jp:443",
      .check = endpoint_check},
-    {.name = "Host",
+    {.name = "Host", /* collectd drops a block with neither argument nor option */
+     .has_argument = true,
      .size = sizeof(struct posture_crypto_host),
      .options = host_options,
-     .help = "This host: its cryptography and hygiene, read from its own files.",
+     .help = "This host: its cryptography and hygiene, read from its own files; "
+             "localhost stands for what the system calls itself.",
+     .sample_argument = "localhost",
      .check = host_check},
     {.size = 0},
 };

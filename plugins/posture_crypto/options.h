@@ -49,7 +49,6 @@ struct posture_crypto_endpoint {
 struct posture_crypto_host {
     int64_t interval_ns; /* 0: the plugin's */
     const char *end_of_life;
-    const char *name; /* NULL: the system's own */
     const char *root;
 };
 

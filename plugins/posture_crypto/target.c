@@ -33,32 +33,31 @@ static int endpoint_subject(const char *argument, struct posture_subject *ret,
     return 0;
 }
 
-/* host://NAME: by the option, else as the system calls itself. */
-static int host_subject(const struct posture_crypto_host *host,
-                        struct posture_subject *ret, struct posture_error *reterr)
+/* host://NAME; many systems are "localhost", so that is replaced by the system's name. */
+static int host_subject(const char *argument, struct posture_subject *ret,
+                        struct posture_error *reterr)
 {
     char own[HOST_NAME_MAX + 1] = "";
-    const char *name = host->name;
-    if (!name) {
-        (void)gethostname(own, sizeof(own) - 1);
-        name = own[0] ? own : "localhost";
-    }
+    if (strcmp(argument, "localhost") == 0 && gethostname(own, sizeof(own) - 1) == 0 &&
+        own[0])
+        argument = own;
     struct posture_error error = {0};
-    int r = posture_subject_parse(name, "host", ret, &error);
+    int r = posture_subject_parse(argument, "host", ret, &error);
     if (r < 0)
-        return posture_error_set(reterr, r, "block Host: option Name \"%s\": %s", name,
+        return posture_error_set(reterr, r, "block Host \"%s\": %s", argument,
                                  error.text);
     return 0;
 }
 
 static int host_read(const struct posture_crypto_measure *const *measures,
-                     struct posture_crypto_target *ret, struct posture_error *reterr)
+                     const char *argument, struct posture_crypto_target *ret,
+                     struct posture_error *reterr)
 {
     const struct posture_crypto_host *host = ret->values;
     ret->end_of_life = host->end_of_life;
     ret->measure = measure_find(measures, "Host", "host");
     POSTURE_REQUIRE(ret->measure);
-    return host_subject(host, &ret->subject, reterr);
+    return host_subject(argument, &ret->subject, reterr);
 }
 
 int posture_crypto_target_read(const struct posture_settings *settings, uint32_t block,
@@ -72,7 +71,7 @@ int posture_crypto_target_read(const struct posture_settings *settings, uint32_t
     ret->block = from->number;
     ret->interval_ns = posture_settings_interval(settings, block);
     if (strcmp(from->type->name, "Host") == 0)
-        return host_read(measures, ret, reterr);
+        return host_read(measures, from->argument, ret, reterr);
     const struct posture_crypto_endpoint *endpoint = from->values;
     ret->end_of_life = endpoint->end_of_life;
     POSTURE_TRY(endpoint_subject(from->argument, &ret->subject, reterr));
