@@ -36,6 +36,10 @@ static void link_leave(struct link *link)
 {
     static const char close_notify[] = {21, 3, 1, 0, 2, 1, 0};
     bool is_in_tls = link->phase == LINK_TLS;
+    if (!is_in_tls && link->say.len == 0) {
+        posture_tls_link_shut(link); /* no word of farewell that could be answered */
+        return;
+    }
     link->phase = LINK_LEAVING;
     link->deadline_ms = (int64_t)uv_now(link->endpoint->loop) + LEAVE_MS;
     uv_timer_stop(&link->endpoint->timer); /* the deadline has come nearer */
