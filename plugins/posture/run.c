@@ -108,6 +108,23 @@ static int level_make(const struct arguments *arguments, struct level *level,
     return 0;
 }
 
+/* What one target has of its own, for as long as the settings are put together. */
+struct own_options {
+    char *text;
+    struct posture_item *items;
+    char **values;
+};
+
+static void own_done(struct own_options *own, size_t count)
+{
+    for (size_t i = 0; own && i < count; i++) {
+        free(own[i].text);
+        free(own[i].items);
+        free(own[i].values);
+    }
+    free(own);
+}
+
 /* One invocation may name several kinds of one worker. */
 static const struct kind *kind_of(const struct kind *first, const char *subject)
 {
@@ -117,6 +134,49 @@ static const struct kind *kind_of(const struct kind *first, const char *subject)
         return first;
     const struct kind *kind = kind_find(posture_subject_kind(scheme));
     return kind && strcmp(kind->worker, first->worker) == 0 ? kind : NULL;
+}
+
+const char *kind_of_subject(const struct kind *first, const char *subject)
+{
+    const struct kind *kind = kind_of(first, subject);
+    return kind ? kind->name : NULL;
+}
+
+/* The words "Name=value" of a target's line, added to what all targets have. */
+static int own_items(const char *options, struct posture_raw_block *block,
+                     struct own_options *own, struct posture_error *reterr)
+{
+    own->text = posture_strdup(options);
+    size_t words = 1;
+    for (const char *p = options; *p; p++)
+        words += *p == ' ' || *p == '\t';
+    own->items = posture_calloc(block->count + words, sizeof(*own->items));
+    own->values = posture_calloc(words, sizeof(*own->values));
+    if (!own->text || !own->items || !own->values)
+        return -ENOMEM;
+    if (block->count > 0)
+        memcpy(own->items, block->items, block->count * sizeof(*own->items));
+    block->items = own->items;
+    char *rest = NULL;
+    size_t at = 0;
+    for (char *word = strtok_r(own->text, " \t", &rest); word;
+         word = strtok_r(NULL, " \t", &rest), at++) {
+        char *equals = strchr(word, '=');
+        if (!equals || equals == word)
+            return posture_error_set(
+                reterr, POSTURE_E_OPTION,
+                "%s: \"%s\": expected Name=value, such as EndOfLife=2032-03-31",
+                block->argument ? block->argument : "host", word);
+        *equals = '\0';
+        own->values[at] = equals + 1;
+        size_t place = 0; /* its own word wins over what is for all */
+        while (place < block->count && strcasecmp(own->items[place].name, word) != 0)
+            place++;
+        own->items[place] = (struct posture_item){
+            .name = word, .values = &own->values[at], .value_count = 1};
+        block->count += place == block->count;
+    }
+    return 0;
 }
 
 /* Options of all targets' blocks. */
@@ -144,7 +204,8 @@ static int block_make(const struct kind *kind, const char *subject,
 
 /* The lines that a host would send. */
 static int settings_encode(const struct kind *kind, const struct arguments *arguments,
-                           const struct string_list *subjects, struct posture_buf *out,
+                           const struct string_list *subjects,
+                           const struct string_list *options, struct posture_buf *out,
                            struct posture_error *reterr)
 {
     struct level level = {0};
@@ -156,14 +217,20 @@ static int settings_encode(const struct kind *kind, const struct arguments *argu
     POSTURE_AUTO_FREE char *memory =
         posture_calloc(subjects->count + 1, sizeof(struct posture_raw_block));
     struct posture_raw_block *raw = (struct posture_raw_block *)(void *)memory;
-    if (!raw)
+    struct own_options *own = posture_calloc(subjects->count + 1, sizeof(*own));
+    if (!raw || !own) {
+        free(own);
         return -ENOMEM;
+    }
     int r = level_make(arguments, &level, reterr);
     if (r == 0) {
         raw[0] = (struct posture_raw_block){.items = level.all, .count = level.count};
-        for (size_t i = 0; r == 0 && i < subjects->count; i++)
+        for (size_t i = 0; r == 0 && i < subjects->count; i++) {
             r = block_make(kind_of(kind, subjects->items[i]), subjects->items[i], &blocks,
                            &raw[i + 1], reterr);
+            if (r == 0 && options->items[i])
+                r = own_items(options->items[i], &raw[i + 1], &own[i], reterr);
+        }
     }
     if (r == 0) {
         POSTURE_AUTO(posture_settings_free) struct posture_settings *settings = NULL;
@@ -173,6 +240,7 @@ static int settings_encode(const struct kind *kind, const struct arguments *argu
             r = posture_settings_encode(settings, out);
     }
     level_done(&level);
+    own_done(own, subjects->count);
     return r;
 }
 
@@ -324,15 +392,16 @@ static int talk_until_end(struct conversation *talk)
 }
 
 int run_worker(const struct kind *kind, const struct arguments *arguments,
-               const struct string_list *subjects, ndjson_fn *fn, void *data,
-               struct run_result *ret, struct posture_error *reterr)
+               const struct string_list *subjects, const struct string_list *options,
+               ndjson_fn *fn, void *data, struct run_result *ret,
+               struct posture_error *reterr)
 {
     POSTURE_AUTO_BUF struct posture_buf settings = {0};
     POSTURE_AUTO_FREE char *path = NULL;
     static const char *const args[] = {"--once", NULL};
     struct posture_spawn spawn = {.args = args, .stderr_fd = STDERR_FILENO};
     *ret = (struct run_result){0};
-    POSTURE_TRY(settings_encode(kind, arguments, subjects, &settings, reterr));
+    POSTURE_TRY(settings_encode(kind, arguments, subjects, options, &settings, reterr));
     POSTURE_TRY(worker_path(kind, arguments->worker_dir, &path, reterr));
     POSTURE_TRY(user_choose(arguments->user, &spawn, reterr));
 

@@ -16,11 +16,16 @@ struct run_result {
     int exit_status; /* of the worker; negative: a signal */
 };
 
-/* Measures the subjects (canonical); fn is called with each line of the worker's standard
- * output. What the worker logs goes to standard error. Blocks until the worker has ended.
+/* Measures the subjects (canonical; options: further ones of each, "Name=value …" or
+ * NULL); fn is called with each line of the worker's standard output. What the worker
+ * logs goes to standard error. Blocks until the worker has ended.
  */
 int run_worker(const struct kind *kind, const struct arguments *arguments,
-               const struct string_list *subjects, ndjson_fn *fn, void *data,
-               struct run_result *ret, struct posture_error *reterr);
+               const struct string_list *subjects, const struct string_list *options,
+               ndjson_fn *fn, void *data, struct run_result *ret,
+               struct posture_error *reterr);
+/* The kind that measures a subject, when first is the kind of another: by its scheme.
+ * Name, static; NULL: none that first's worker has. */
+const char *kind_of_subject(const struct kind *first, const char *subject);
 
 #endif

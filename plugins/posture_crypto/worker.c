@@ -13,7 +13,8 @@
 enum {
     STATS_MS = 10000,
     SPOOL_PENDING_MAX = 32 * 1024 * 1024,
-    HELD_MAX = 2000, /* reports kept until the spool says who we are */
+    ORDERED_MAX = 16, /* reports of once mode that come in their order */
+    HELD_MAX = 2000,  /* reports kept until the spool says who we are */
 };
 
 static void held_set(struct posture_crypto_target *target,
@@ -45,25 +46,35 @@ static void held_send(struct posture_crypto_target *target)
     worker_held_drop(target);
 }
 
-/* Once mode: in the order of the settings, whatever ends first. */
-static void held_print(struct worker *worker)
+static void report_print(struct posture_crypto_target *target)
 {
-    while (worker->printed < worker->targets.count &&
-           worker->targets.items[worker->printed]->held) {
-        struct posture_crypto_target *target = worker->targets.items[worker->printed++];
-        POSTURE_AUTO_FREE char *body = NULL;
-        size_t len = 0;
-        if (posture_crypto_target_encode(target, worker->profile, target->held,
-                                         worker->settings->agency,
-                                         worker->settings->reporter, &body, &len) == 0) {
-            fwrite(body, 1, len, stdout);
-            fputc('\n', stdout);
-            fflush(stdout);
-        } else {
-            worker->dropped++;
-        }
-        worker_held_drop(target);
+    struct worker *worker = target->worker;
+    POSTURE_AUTO_FREE char *body = NULL;
+    size_t len = 0;
+    if (posture_crypto_target_encode(target, worker->profile, target->held,
+                                     worker->settings->agency, worker->settings->reporter,
+                                     &body, &len) == 0) {
+        fwrite(body, 1, len, stdout);
+        fputc('\n', stdout);
+        fflush(stdout);
+    } else {
+        worker->dropped++;
     }
+    worker_held_drop(target);
+}
+
+/* Once mode: a few in the order of the settings, whatever ends first; many as they come,
+ * so that none that is slow holds back what is there. */
+static void held_print(struct posture_crypto_target *target)
+{
+    struct worker *worker = target->worker;
+    const struct posture_crypto_targets *targets = &worker->targets;
+    if (targets->count > ORDERED_MAX) {
+        report_print(target);
+        return;
+    }
+    while (worker->printed < targets->count && targets->items[worker->printed]->held)
+        report_print(targets->items[worker->printed++]);
 }
 
 static int facts_report(struct posture_crypto_target *target, json_t *facts)
@@ -75,7 +86,7 @@ static int facts_report(struct posture_crypto_target *target, json_t *facts)
         posture_crypto_target_report(target, facts, worker->profile, &results, &report));
     if (posture_worker_is_once(worker->runtime)) {
         held_set(target, POSTURE_TAKE(report));
-        held_print(worker);
+        held_print(target);
         return 0;
     }
     POSTURE_TRY(posture_values_publish(worker->values, target->block,

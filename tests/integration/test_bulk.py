@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import pwd
+import subprocess
 import sys
 import threading
 import time
@@ -90,3 +91,63 @@ def test_one_host_with_many_targets_is_spared(tmp_path):
     assert all(report["facts"]["tls"]["endpoints"][0]["reachable"] for report in reports)
     assert 2 <= most[0] <= 4, most
     assert json.dumps(reports).count('"deadline"') == 0
+
+
+PROGRAM = crypto_worker.BUILD / "plugins" / "posture" / "posture"
+
+
+def program(*args, **options):
+    env = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"LC_ALL": "C.UTF-8"}
+    return subprocess.run([PROGRAM, "probe", *map(str, args)], capture_output=True, text=True, timeout=60, env=env, **options)
+
+
+def reports_of(text):
+    return {report["subject"]: report for report in map(json.loads, text.splitlines())}
+
+
+def test_list_lines_have_options(tmp_path):
+    listing = tmp_path / "list"
+    listing.write_text("tls://127.0.0.1:1 EndOfLife=2032-03-31\ntls://127.0.0.1:2\n")
+    done = program("-f", listing, "--end-of-life", "2030-01-01", "-o", "json")
+    found = {subject: report["declared"]["planned_end"] for subject, report in reports_of(done.stdout).items()}
+    assert found == {"tls://127.0.0.1:1": "2032-03-31", "tls://127.0.0.1:2": "2030-01-01"}
+    listing.write_text("tls://127.0.0.1:1 EndOfLive=2032-03-31\n")
+    done = program("-f", listing)
+    assert done.returncode == 2 and 'did you mean "EndOfLife"' in done.stderr
+
+
+def test_resume_measures_what_is_missing(tmp_path):
+    """Killed in the middle; the second run measures only the rest, and shows all."""
+    certs = servers.Certificates(tmp_path)
+    ports = servers.free_ports(30)
+    with servers.Nginx(tmp_path, None, servers=[("127.0.0.1", port, certs.make("rsa2048"), "TLSv1.2", None, "") for port in ports]):
+        listing, store = tmp_path / "list", tmp_path / "reports.ndjson"
+        listing.write_text("".join(f"tls://127.0.0.1:{port}\n" for port in ports))
+        first = subprocess.Popen([PROGRAM, "probe", "-f", listing, "--resume", store, "--rate", "10", "-o", "json"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        wait_for(lambda: store.exists() and store.read_text().count("\n") >= 8, what="eight reports")
+        busy = program("-f", listing, "--resume", store)
+        assert busy.returncode == 2 and "another process is using it" in busy.stderr
+        first.kill()
+        first.communicate(timeout=20)
+        before = reports_of(store.read_text().rpartition("\n")[0])
+        assert 8 <= len(before) < 30
+        with store.open("a") as file:
+            file.write('{"schema":"posture.report/1","id":"01')  # cut off by the end
+        done = program("-f", listing, "--resume", store, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        assert f"of 30 targets {len(before)} are there already" in done.stderr
+        assert set(reports_of(done.stdout)) == {f"tls://127.0.0.1:{port}" for port in ports}
+        after = reports_of(store.read_text())
+        assert len(store.read_text().splitlines()) == len(after) == 30
+        assert all(after[subject]["id"] == report["id"] for subject, report in before.items())
+        again = program("-f", listing, "--resume", store, "-o", "json")
+        assert again.returncode == 0 and len(again.stdout.splitlines()) == 30 and store.read_text().count("\n") == 30
+
+
+def test_resume_of_another_file_is_refused_and_left_alone(tmp_path):
+    other = tmp_path / "notes.txt"
+    other.write_text("my notes\nmore notes")
+    done = program("tls://127.0.0.1:1", "--resume", other)
+    assert done.returncode == 2 and f"{other}:1" in done.stderr and "expected a file that --resume wrote" in done.stderr
+    assert other.read_text() == "my notes\nmore notes"
