@@ -6,13 +6,16 @@
     tests/bench/tls_bench.py [--endpoints N] [--runs N] [--build build/release]
 
 CPU is user + system of the client's processes (rusage of children); loopback, so that part of the server's TCP work is in
-it, for every tool alike. Connections are counted by a proxy of ours, for one endpoint. The last row is what as many bare
-exchanges as we make cost here (tls_limit: blocking, one fixed hello, no parsing, no handshake).
+it, for every tool alike. All endpoints of a row are measured by one process (sslscan: one each), whose start (libraries,
+tables, profile) is in the row; the row "each further endpoint" leaves it out: (CPU of N endpoints - CPU of one) / (N - 1).
+Connections are counted by a proxy of ours, for one endpoint. The last row is what as many bare exchanges as we make cost
+here (tls_limit: blocking, one fixed hello, no parsing, no handshake, the same options of the socket).
 """
 
 import argparse
 import os
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -48,9 +51,20 @@ def sslscan(ports, _):
 
 
 def cpu_of(tool, ports, build):
-    before, started = crypto_worker.children_cpu_s(), time.monotonic()
+    """(user s, system s, elapsed s)"""
+    def usage():
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime, children.ru_stime
+    before, started = usage(), time.monotonic()
     tool(ports, build)
-    return crypto_worker.children_cpu_s() - before, time.monotonic() - started
+    after = usage()
+    return after[0] - before[0], after[1] - before[1], time.monotonic() - started
+
+
+def row_print(name, count, ms, user, system, rate, connections):
+    """ms: of each run, sorted; user and system: the median run's, in ms."""
+    spread = f"{ms[0]:.2f}/{statistics.median(ms):.2f}/{ms[-1]:.2f}"
+    print(f"{name:<44} {count:>4} {spread:>20} {user:>6.2f} {system:>6.2f} {rate:>12} {connections:>12}")
 
 
 def main():
@@ -67,7 +81,7 @@ def main():
                      for i, port in enumerate(servers.free_ports(args.endpoints))]
         print(f"nginx's default suites and groups, TLS 1.2 and 1.3; two thirds RSA-2048, one third P-256; "
               f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs; min/median/max of {args.runs} runs")
-        print(f"{'tool':<44} {'N':>4} {'CPU ms/endpoint':>20} {'endpoints/s':>12} {'connections':>12}")
+        print(f"{'tool':<44} {'N':>4} {'CPU ms/endpoint':>20} {'user':>6} {'system':>6} {'endpoints/s':>12} {'connections':>12}")
         with servers.Nginx(folder, kinds[0], servers=listeners):
             ports = [entry[1] for entry in listeners]
             rows = [("posture-crypto --once", ours, ports), ("nmap ssl-enum-ciphers,ssl-cert", nmap, ports),
@@ -79,20 +93,25 @@ def main():
                 with servers.proxy_to(ports[0]) as counter:
                     tool([counter.port], args.build)
                     connections = counter.accepted
-                runs = [cpu_of(tool, some, args.build) for _ in range(args.runs)]
-                cpu = sorted(1000 * c / len(some) for c, _ in runs)
-                rate = statistics.median(len(some) / t for _, t in runs)
-                if tool is ours:
-                    our_connections = connections
-                spread = f"{cpu[0]:.2f}/{statistics.median(cpu):.2f}/{cpu[-1]:.2f}"
-                print(f"{name:<44} {len(some):>4} {spread:>20} {rate:>12.1f} {connections:>12}")
+                runs = sorted((cpu_of(tool, some, args.build) for _ in range(args.runs)), key=lambda run: run[0] + run[1])
+                user, system, _ = (1000 * part / len(some) for part in runs[len(runs) // 2])
+                rate = statistics.median(len(some) / t for _, _, t in runs)
+                row_print(name, len(some), [1000 * (u + s) / len(some) for u, s, _ in runs], user, system, f"{rate:.1f}", connections)
+                if tool is not ours:
+                    continue
+                our_connections = connections
+                ones = [cpu_of(tool, some[:1], args.build) for _ in range(args.runs)]
+                one_user, one_system = (statistics.median(run[i] for run in ones) for i in (0, 1))
+                further = [1000 * (u + s - one_user - one_system) / (len(some) - 1) for u, s, _ in runs]
+                middle = runs[len(runs) // 2]
+                row_print("  each further endpoint", len(some) - 1, further, 1000 * (middle[0] - one_user) / (len(some) - 1),
+                          1000 * (middle[1] - one_system) / (len(some) - 1), "-", connections)
             limit = args.build / "tests" / "bench" / "tls_limit"
             us = sorted(float(subprocess.run([limit, str(ports[0]), "2000"], check=True, capture_output=True,
                                              text=True).stdout) for _ in range(args.runs))
-            ms = [u * our_connections / 1000 for u in us]
             name = f"limit: {our_connections} bare exchanges of {statistics.median(us):.0f} us"
-            print(f"{name:<44} {'-':>4} {f'{ms[0]:.2f}/{statistics.median(ms):.2f}/{ms[-1]:.2f}':>20} {'-':>12} "
-                  f"{our_connections:>12}")
+            row_print(name, "-", [u * our_connections / 1000 for u in us], 0, statistics.median(us) * our_connections / 1000, "-",
+                      our_connections)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -200,8 +200,8 @@ static const struct profile_table *table_find(const struct posture_profile *prof
     return NULL;
 }
 
-/* Is the name among the class's own words, or in its table's column? What is near is
- * remembered. */
+/* Is the name among the class's own words, or in its table's column? nearest: NULL, or
+ * where what is near is remembered: work for a name that is wrong, not for every one. */
 static bool name_is_known(const json_t *cls, const struct profile_table *table,
                           const char *name, struct posture_nearest *nearest)
 {
@@ -211,7 +211,7 @@ static bool name_is_known(const json_t *cls, const struct profile_table *table,
         const char *word = json_string_value(item);
         if (word && strcmp(word, name) == 0)
             return true;
-        if (word)
+        if (word && nearest)
             posture_nearest_try(nearest, name, word);
     }
     const char *column = posture_json_string(cls, "column");
@@ -220,7 +220,7 @@ static bool name_is_known(const json_t *cls, const struct profile_table *table,
         const char *word = column ? posture_json_string(item, column) : NULL;
         if (word && strcmp(word, name) == 0)
             return true;
-        if (word)
+        if (word && nearest)
             posture_nearest_try(nearest, name, word);
     }
     return false;
@@ -236,9 +236,11 @@ static int name_check(const struct posture_profile *profile, const json_t *cls,
     bool is_open = !file && !json_is_array(json_object_get(cls, "names"));
     if (is_open || strncmp(name, "0x", 2) == 0 || strcmp(name, "*") == 0)
         return 0;
-    struct posture_nearest nearest = {0};
-    if (name_is_known(cls, table_find(profile, file), name, &nearest))
+    const struct profile_table *table = table_find(profile, file);
+    if (name_is_known(cls, table, name, NULL))
         return 0;
+    struct posture_nearest nearest = {0};
+    (void)name_is_known(cls, table, name, &nearest);
     char expected[128];
     const char *word = posture_json_string(cls, "class");
     snprintf(expected, sizeof(expected), "a name of class %.40s%s%.40s", word,

@@ -27,8 +27,15 @@ json_t *posture_tls_chain_facts(const struct posture_tls_chain_input *input,
     if (!chain || !list || !stack)
         goto out;
     for (size_t i = 0; i < input->count; i++) {
-        const unsigned char *at = input->certificates[i].bytes;
-        X509 *cert = d2i_X509(NULL, &at, (long)input->certificates[i].len);
+        const struct posture_tls_der *der = &input->certificates[i];
+        const unsigned char *at = der->bytes;
+        X509 *cert = der->parsed;
+        if (cert) { /* parsing costs more than all else here */
+            X509_up_ref(cert);
+            at += der->len;
+        } else {
+            cert = d2i_X509(NULL, &at, (long)der->len);
+        }
         ERR_clear_error();
         if (!cert) {
             *ret_is_bad = i == 0;
@@ -48,7 +55,7 @@ json_t *posture_tls_chain_facts(const struct posture_tls_chain_input *input,
         *budget -= POSTURE_TLS_CERTIFICATE_COST;
         json_t *facts = posture_tls_certificate_json(cert, input->trust,
                                                      /* with_names = */ true, budget);
-        if (at != input->certificates[i].bytes + input->certificates[i].len)
+        if (at != der->bytes + der->len)
             fault_add(facts, "der.trailing");
         json_array_append_new(list, facts);
     }

@@ -220,6 +220,7 @@ size_t posture_tls_handshake_chain(struct posture_tls_handshake *handshake,
             continue;
         handshake->der[handshake->der_count] = der;
         certificates[handshake->der_count].bytes = der;
+        certificates[handshake->der_count].parsed = sk_X509_value(chain, i);
         certificates[handshake->der_count++].len = (size_t)len;
     }
     return handshake->der_count;

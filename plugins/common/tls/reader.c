@@ -130,8 +130,7 @@ static int certificate_read(struct posture_tls_flight *flight, struct cursor c)
             continue;
         }
         struct posture_tls_der *kept = &flight->certificates[flight->certificate_count++];
-        kept->bytes = der.at;
-        kept->len = der.left;
+        *kept = (struct posture_tls_der){.bytes = der.at, .len = der.left};
     }
     return 0;
 }

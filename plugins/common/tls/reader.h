@@ -33,6 +33,7 @@ enum posture_tls_event {
 struct posture_tls_der {
     const uint8_t *bytes;
     size_t len;
+    struct x509_st *parsed; /* by OpenSSL's handshake, which owns it; NULL: not yet */
 };
 
 struct posture_tls_flight {
