@@ -317,9 +317,12 @@ static void link_ended(struct posture_connection *connection, int r)
         link_answer(link, connect_outcome(r, false));
     } else {
         bool has_hello = link->reader.flight.has_hello && !link->handshake;
-        link_answer(link, has_hello ? POSTURE_TLS_ANSWERED
-                          : r == 0  ? POSTURE_TLS_CLOSED
-                                    : POSTURE_TLS_RESET);
+        bool is_foreign =
+            link->phase == LINK_TLS && posture_tls_reader_is_foreign(&link->reader);
+        link_answer(link, has_hello    ? POSTURE_TLS_ANSWERED
+                          : is_foreign ? POSTURE_TLS_NOT_TLS
+                          : r == 0     ? POSTURE_TLS_CLOSED
+                                       : POSTURE_TLS_RESET);
     }
     endpoint_pump(link->endpoint);
 }

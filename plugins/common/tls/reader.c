@@ -268,6 +268,9 @@ static int record_next(struct posture_tls_reader *reader,
         return 0;
     const uint8_t *bytes = (const uint8_t *)reader->in.data + reader->in_at;
     int bad = reader->has_record ? POSTURE_E_PROTOCOL : POSTURE_E_FORMAT;
+    /* One that lets bytes drip is slow before it is anything else. */
+    if (!reader->has_record && len < RECORD_HEADER)
+        return 0;
     if (bytes[0] < RECORD_CHANGE_CIPHER || bytes[0] > RECORD_DATA)
         return bad;
     if (len > 1 && bytes[1] != 3)
@@ -390,6 +393,15 @@ int posture_tls_reader_feed(struct posture_tls_reader *reader, const void *bytes
     reader->in_at = 0;
     posture_buf_add(&reader->in, bytes, len);
     return posture_buf_error(&reader->in);
+}
+
+bool posture_tls_reader_is_foreign(const struct posture_tls_reader *reader)
+{
+    const uint8_t *bytes = (const uint8_t *)reader->in.data;
+    size_t len = reader->in.len - reader->in_at;
+    return !reader->has_record && len > 0 &&
+           (bytes[0] < RECORD_CHANGE_CIPHER || bytes[0] > RECORD_DATA ||
+            (len > 1 && bytes[1] != 3));
 }
 
 int posture_tls_reader_next(struct posture_tls_reader *reader,

@@ -13,10 +13,10 @@
  * POSTURE_TLS_BYTES_MAX bytes of one connection.
  */
 enum {
-    POSTURE_TLS_BYTES_MAX = 256 * 1024,
-    POSTURE_TLS_HANDSHAKE_MAX = 128 * 1024, /* one handshake message */
+    POSTURE_TLS_BYTES_MAX = 384 * 1024,
+    POSTURE_TLS_HANDSHAKE_MAX = 256 * 1024, /* one handshake message */
     POSTURE_TLS_CERTIFICATES_MAX = 32,
-    POSTURE_TLS_CERTIFICATE_MAX = 64 * 1024,
+    POSTURE_TLS_CERTIFICATE_MAX = 192 * 1024,
     POSTURE_TLS_SSL2_SUITES_MAX = 64,
 };
 
@@ -83,6 +83,10 @@ int posture_tls_reader_feed(struct posture_tls_reader *reader, const void *bytes
  * POSTURE_E_LIMIT, -ENOMEM. After a failure the reader is of no more use until reset. */
 int posture_tls_reader_next(struct posture_tls_reader *reader,
                             enum posture_tls_event *ret_event);
+
+/* At the end of the connection: are the few bytes that came, fewer than a record's header,
+ * no TLS? */
+bool posture_tls_reader_is_foreign(const struct posture_tls_reader *reader);
 
 /* "handshake_failure" of RFC 8446 section 6, or "alert N" in buf. */
 const char *posture_tls_alert_name(uint8_t alert, char buf[static POSTURE_TLS_CODE_TEXT]);
