@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct posture_error error;
     if (!trust && posture_tls_trust_load("none", &trust, &error) < 0)
         abort();
-    struct posture_tls_der chain[4];
+    struct posture_tls_der chain[4] = {0};
     size_t count = 0;
     while (count < POSTURE_COUNT(chain) && size > 2) {
         size_t len = (size_t)data[0] << 8 | data[1];

@@ -9,7 +9,6 @@
 
 enum {
     RETRIES_MAX = 1,
-    CONTRADICTIONS_MAX = 4,   /* then nothing more is asked again */
     OPENING_SILENCES_MAX = 3, /* then the server is called silent */
     ALERT_HANDSHAKE_FAILURE = 40,
     ALERT_PROTOCOL_VERSION = 70,
@@ -341,6 +340,7 @@ static void suite_refused(struct posture_tls_plan *plan,
 {
     unsigned id = question->lane;
     struct posture_tls_lane *lane = lane_of(plan, id);
+    bool is_silence = false;
     if (question->is_joint) {
         lane->is_single = true;
         lane->joint_refused = outcome == POSTURE_TLS_ALERTED;
@@ -365,7 +365,7 @@ static void suite_refused(struct posture_tls_plan *plan,
             lane->state = POSTURE_TLS_LANE_READY;
             return;
         }
-        lane->is_incomplete = true;
+        lane->is_incomplete = is_silence = true;
         break;
     }
     if (lane->variant != POSTURE_TLS_VARIANT_FULL &&
@@ -373,7 +373,7 @@ static void suite_refused(struct posture_tls_plan *plan,
         lane_continue(plan, id);
         return;
     }
-    lane->was_ended = true;
+    lane->was_ended = !is_silence;
     lane->joint_refused = false;
     lane_close(plan, lane);
 }

@@ -8,7 +8,10 @@
 /* Between the three files of the plan: plan.c (which lane is next), plan_question.c (what
  * its hello holds), plan_answer.c (what the answer means). */
 
-enum { POSTURE_TLS_OPENINGS = 5 };
+enum {
+    POSTURE_TLS_OPENINGS = 5,
+    CONTRADICTIONS_MAX = 4, /* then nothing more is asked again */
+};
 
 static inline struct posture_tls_lane *lane_of(struct posture_tls_plan *plan, unsigned id)
 {

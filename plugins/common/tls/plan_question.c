@@ -240,7 +240,8 @@ static void suites_question(const struct posture_tls_plan *plan, unsigned lane,
     if (q->purpose == POSTURE_TLS_ASK_ORDER || q->purpose == POSTURE_TLS_ASK_CONFIRM) {
         /* What was refused comes first: a server that goes by the client's order says
          * once more that it has none of it. */
-        if (q->purpose == POSTURE_TLS_ASK_ORDER && is_full)
+        if (q->purpose == POSTURE_TLS_ASK_ORDER && is_full && state->was_ended &&
+            plan->contradictions <= CONTRADICTIONS_MAX)
             count = suites_offer(plan, lane, q->suites,
                                  POSTURE_TLS_SUITES_MAX - state->found_count);
         for (size_t i = state->found_count; i-- > 0;)

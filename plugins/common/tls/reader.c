@@ -337,8 +337,8 @@ static int ssl2_next(struct posture_tls_reader *reader, enum posture_tls_event *
         flight->ssl2_suites[flight->ssl2_count++] = cursor_number(&list, 3);
     flight->is_truncated = list.left > 0;
     if (certificate > 0) {
-        flight->certificates[0].bytes = der;
-        flight->certificates[0].len = certificate;
+        flight->certificates[0] =
+            (struct posture_tls_der){.bytes = der, .len = certificate};
         flight->certificate_count = 1;
     }
     flight->has_hello = true;

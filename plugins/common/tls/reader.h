@@ -84,8 +84,8 @@ int posture_tls_reader_feed(struct posture_tls_reader *reader, const void *bytes
 int posture_tls_reader_next(struct posture_tls_reader *reader,
                             enum posture_tls_event *ret_event);
 
-/* At the end of the connection: are the few bytes that came, fewer than a record's header,
- * no TLS? */
+/* At the end of the connection: are the few bytes that came, fewer than a record's
+ * header, no TLS? */
 bool posture_tls_reader_is_foreign(const struct posture_tls_reader *reader);
 
 /* "handshake_failure" of RFC 8446 section 6, or "alert N" in buf. */
