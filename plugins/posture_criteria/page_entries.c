@@ -57,6 +57,7 @@ static bool entry_fill(struct posture_page_entry *entry, const json_t *json,
         .code = posture_json_string(json, "code"),
         .reporter = posture_json_string(json, "reporter"),
         .args = json_object_get(json, "args"),
+        .is_excepted = json_is_true(json_object_get(json, "excepted")),
         .criteria = UINT64_C(1) << criterion,
         .weight = 1,
         .since_ns = posture_page_member_time(json, "since"),
@@ -87,6 +88,7 @@ static void entries_merge(struct posture_page_model *model)
 
         if (last && entry_compare_same(last, entry) == 0) {
             last->criteria |= entry->criteria;
+            last->is_excepted = last->is_excepted || entry->is_excepted;
             posture_page_oldest_take(&last->since_ns, entry->since_ns);
         } else {
             model->entries[kept++] = *entry;

@@ -73,6 +73,7 @@ struct posture_page_entry {
     enum posture_trouble trouble;
     const char *subject, *check, *code, *reporter; /* check … reporter may be NULL */
     const json_t *args;
+    bool is_excepted; /* an exception is on record that holds */
     uint64_t criteria;
     uint64_t weight; /* subjects that it stands for: an inventory pattern may miss many */
     int64_t since_ns, time_ns; /* 0: not known */

@@ -272,6 +272,13 @@ static void tile_facts(const struct posture_page *page,
         posture_html_count(page->out, eval->unregistered);
         posture_page_adds(page, "</b>");
     }
+    if (eval->excepted) {
+        posture_page_adds(page, " · ");
+        posture_page_word(page, POSTURE_TEXT_EXCEPTED);
+        posture_page_adds(page, " <b>");
+        posture_html_count(page->out, eval->excepted);
+        posture_page_adds(page, "</b>");
+    }
     posture_page_adds(page, "</p>");
 }
 

@@ -218,6 +218,11 @@ static void entry_row(const struct posture_page *page,
         posture_html_count(page->out, entry->weight);
         posture_page_adds(page, "</b>");
     }
+    if (entry->is_excepted) {
+        posture_page_adds(page, " <span class=\"chip\">");
+        posture_page_word(page, POSTURE_TEXT_EXCEPTED);
+        posture_page_adds(page, "</span>");
+    }
     posture_page_adds(page, "<span class=\"why\">");
     posture_page_reason(page, entry);
     posture_page_adds(page, "</span><span class=\"fine\">");

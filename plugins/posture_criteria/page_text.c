@@ -46,6 +46,7 @@ static const struct words texts[POSTURE_TEXT_COUNT] = {
               "登録簿に機関がないか、評価指標がありません。登録簿に機関を追加すると、最初"
               "の報告から評価が始まります。"),
     [POSTURE_TEXT_EXAMPLE] = WORDS("For example:", "例："),
+    [POSTURE_TEXT_EXCEPTED] = WORDS("exception on record", "例外の登録あり"),
     [POSTURE_TEXT_EXCEPTIONS] =
         WORDS("Exceptions on record: shown, never counted as a pass",
               "登録済みの例外（表示のみ。達成には数えません）"),
