@@ -3,7 +3,7 @@
 # Copyright The posture authors
 """Writes the Grafana boards. The JSON beside this file is what users copy; a test holds the two together.
 
-    make_boards.py            writes overview.json and agency.json
+    make_boards.py            writes overview.json, agency.json and strength.json
 """
 
 import json
@@ -331,7 +331,26 @@ def agency():
     return board
 
 
-BOARDS = [overview, agency]
+def strength():
+    board = Board("posture-strength", "Posture: 強度の期限 / Years left",
+                  "機関のcollectd(write_prometheus)から。何年後に、いくつの対象が使えなくなるか。 / From an agency's collectd "
+                  "(write_prometheus): in how many years how many subjects may no longer be used.", ["posture"])
+    board.document["templating"]["list"] = [datasource(), variable("job", "job", "label_values(years:posture_strength_subjects:count, job)")]
+    board.row("強度の崖 / The cliff")
+    board.panel("bargauge", "残り年数別の対象数 / Subjects by years left",
+                "使えるうちの最後の年の終わりまでの年数（0未満は期限切れ、-100はどの年にも使えない、100は期限なし）。 / Years to the end of "
+                "the last year of use; below 0 it is over, -100 usable in no year, 100 no end.",
+                [now(f'sort_desc(sum by (years_left) (years:posture_strength_subjects:count{{{JOB}}}))', "{{years_left}}")],
+                12, 12, "short", min=0, options=gauge(), steps=[step(None, AMBER)])
+    board.panel("timeseries", "推移 / Over time",
+                "残り年数別。 / By years left.",
+                [query(f'sum by (years_left) (years:posture_strength_subjects:count{{{JOB}}})', "{{years_left}}")],
+                12, 12, "short", min=0, custom=bars(stacked=True, fill=45), options=legend(["lastNotNull"]),
+                color={"mode": "palette-classic"})
+    return board
+
+
+BOARDS = [overview, agency, strength]
 
 if __name__ == "__main__":
     for make in BOARDS:

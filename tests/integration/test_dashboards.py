@@ -35,6 +35,8 @@ def prometheus(centre, tmp_path_factory):
 
 def queries():
     for board in BOARDS:
+        if board.stem == "strength":  # of an agency's collectd: test_crypto_values.py
+            continue
         for panel in json.loads(board.read_text(encoding="utf-8"))["panels"]:
             for target in panel.get("targets", []):
                 yield pytest.param(target, panel["title"], id=f"{board.stem}-{panel['id']}-{target['refId']}")
