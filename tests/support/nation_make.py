@@ -119,6 +119,10 @@ QUICKSTART = [
 PATTERN = "tls://*.town-kawabe.example:443"
 
 
+# Agency, subject and check that fail with an exception that holds.
+EXCEPTED = ("waterways", 14, "tls.version")
+
+
 def stamp(minutes_ago):
     t = NOW - datetime.timedelta(minutes=minutes_ago)
     return t.strftime("%Y-%m-%dT%H:%M:%S.") + f"{t.microsecond // 1000:03d}Z"
@@ -136,7 +140,9 @@ def agency_entry(row):
             {"subject": subject(ident, 2), "check": "tls.version", "owner": "水路省 情報システム課",
              "reason": "港湾端末の更改（2027年2月）まで TLSv1.0 を継続", "expires": "2027-03-31"},
             {"subject": subject(ident, 9), "check": "tls.key_exchange", "owner": "水路省 情報システム課",
-             "reason": "旧端末との接続試験", "expires": "2026-09-30"}]
+             "reason": "旧端末との接続試験", "expires": "2026-09-30"},
+            {"subject": subject(ident, EXCEPTED[1]), "check": EXCEPTED[2], "owner": "水路省 情報システム課",
+             "reason": "港湾端末の更改（2027年2月）まで旧バージョンを継続", "expires": "2027-03-31"}]
     return entry
 
 
@@ -188,6 +194,8 @@ def not_achieved(row, found, criterion, rng):
                 if result != "missing":
                     item["reporter"] = f"noc1.{ident}.example"
                     item["time"] = stamp((minutes or 0) + i % 3)
+                if (ident, i, check) == EXCEPTED:
+                    item["excepted"] = True
                 listed.append(item)
     return listed
 
@@ -244,6 +252,7 @@ def nation(rows, seed=1, list_max=None):
                 continue
             counts = counts_of(found, criterion)
             items = not_achieved(row, found, criterion, rng)
+            counts["excepted"] = len({item["subject"] for item in items if item.get("excepted")})
             cut = list_max is not None and len(items) > list_max
             made = evaluation(("agency", row[0]), criterion, counts,
                               items[:list_max] if cut else items, times)
