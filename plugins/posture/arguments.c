@@ -209,6 +209,7 @@ static int end_of_life_set(struct arguments *arguments, const char *value,
     }
 TEXT_SETTER(exceptions_set, exceptions)
 TEXT_SETTER(trust_store_set, trust_store)
+TEXT_SETTER(crl_file_set, crl_file)
 TEXT_SETTER(server_name_set, server_name)
 TEXT_SETTER(root_set, root)
 TEXT_SETTER(resume_set, resume)
@@ -266,6 +267,7 @@ static const struct argument_row rows[] = {
     {"rate", 0, COMMAND_PROBE, "N", "Start at most N targets a second (default 20).", rate_set},
     {"trust-store", 0, COMMAND_PROBE, "STORE", "system, none, or a PEM file to verify chains against (default system).", trust_store_set},
     {"resume", 0, COMMAND_PROBE, "FILE", "Keep each report in FILE; measure only what is not there yet.", resume_set},
+    {"crl-file", 0, COMMAND_PROBE, "FILE", "Certificate revocation lists to look certificates up in.", crl_file_set},
     {"root", 0, COMMAND_PROBE, "DIR", "host://: the system whose files are beneath DIR (/).", root_set},
     {"server-name", 0, COMMAND_PROBE, "NAME", "Ask for this name (SNI) and verify it instead of the target's.", server_name_set},
     {"end-of-life", 0, COMMAND_PROBE, "DATE", "Planned end of operation: strength is judged for that day.", end_of_life_set},

@@ -46,7 +46,7 @@ struct arguments {
     const char *timeout_ms, *deadline_ms,
         *start_rate;        /* as the worker's options want them; owned */
     const char *exceptions; /* path */
-    const char *trust_store, *server_name, *end_of_life, *root, *resume;
+    const char *trust_store, *crl_file, *server_name, *end_of_life, *root, *resume;
     const char *data_dir, *worker_dir, *user;
     const char *spool_socket;
     bool is_aside;

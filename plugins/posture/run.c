@@ -51,7 +51,7 @@ struct level {
     struct posture_item *all; /* items, and one for each Allow */
     char **allow_values;
     size_t count;
-    char *data_dir, *trust_store;
+    char *data_dir, *trust_store, *crl_file;
 };
 
 static void level_done(struct level *level)
@@ -60,6 +60,7 @@ static void level_done(struct level *level)
     free(level->allow_values);
     free(level->data_dir);
     free(level->trust_store);
+    free(level->crl_file);
 }
 
 static int level_make(const struct arguments *arguments, struct level *level,
@@ -73,6 +74,8 @@ static int level_make(const struct arguments *arguments, struct level *level,
         POSTURE_TRY(path_absolute(store, &level->trust_store, reterr));
         store = level->trust_store;
     }
+    if (arguments->crl_file)
+        POSTURE_TRY(path_absolute(arguments->crl_file, &level->crl_file, reterr));
     /* The program judges again by itself; its file need not be readable for the worker.
      */
     if (strchr(profile, '/'))
@@ -86,6 +89,7 @@ static int level_make(const struct arguments *arguments, struct level *level,
     item_add(&level->items, "Agency", arguments->agency);
     item_add(&level->items, "Reporter", reporter);
     item_add(&level->items, "TrustStore", store);
+    item_add(&level->items, "CrlFile", level->crl_file);
     item_add(&level->items, "TimeoutMs", arguments->timeout_ms);
     item_add(&level->items, "DeadlineMs", arguments->deadline_ms);
     item_add(&level->items, "StartRate", arguments->start_rate);

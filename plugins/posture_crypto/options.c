@@ -59,7 +59,11 @@ static const struct posture_option plugin_options[] = {
     {.name = "TrustStore", .type = POSTURE_OPT_STRING, .def = "system",
      .offset = offsetof(struct posture_crypto_settings, trust_store),
      .help = "Certificates that chains are verified against: system, none, or the path of a "
-             "PEM file that the worker's user may read."},
+             "PEM file, or of a folder of such, that the worker's user may read."},
+    {.name = "CrlFile", .type = POSTURE_OPT_STRING, .sample = "/var/lib/agency-ca/crl.pem",
+     .offset = offsetof(struct posture_crypto_settings, crl_file),
+     .help = "Certificate revocation lists (PEM, or one in DER) that certificates are looked up "
+             "in; read again when the file changes. Nothing is fetched."},
     {.name = "Allow", .type = POSTURE_OPT_LIST, .sample = "127.0.0.0/8",
      .offset = offsetof(struct posture_crypto_settings, allow),
      .help = "Prefix of addresses that a name may resolve to though they are loopback, "
@@ -102,6 +106,10 @@ static const struct posture_option endpoint_options[] = {
      .offset = offsetof(struct posture_crypto_endpoint, trust_store),
      .help = "Certificates that this endpoint's chain is verified against; by default the "
              "plugin's."},
+    {.name = "CrlFile", .type = POSTURE_OPT_STRING, .sample = "/var/lib/agency-ca/crl.pem",
+     .offset = offsetof(struct posture_crypto_endpoint, crl_file),
+     .help = "Certificate revocation lists that this endpoint's certificates are looked up in; by "
+             "default the plugin's."},
     {.name = "Web", .type = POSTURE_OPT_ENUM, .values = web_words, .def = "auto",
      .offset = offsetof(struct posture_crypto_endpoint, web),
      .help = "Whether a web server answers here, so that HSTS and the redirect from plain HTTP "

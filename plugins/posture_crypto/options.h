@@ -22,6 +22,7 @@ struct posture_crypto_settings {
     uint32_t connections_per_network;
     struct posture_option_file endpoints; /* EndpointsFile */
     const char *trust_store;
+    const char *crl_file; /* NULL: none */
     const char *profile;
     const char *exceptions_file; /* NULL: none */
     const char *agency;          /* once mode only */
@@ -41,6 +42,7 @@ struct posture_crypto_endpoint {
     const char *end_of_life;
     const char *server_name;
     const char *trust_store; /* NULL: the plugin's */
+    const char *crl_file;    /* the same */
     int web;                 /* enum posture_crypto_web */
     uint16_t http_port;
 };

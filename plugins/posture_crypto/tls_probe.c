@@ -3,6 +3,7 @@
 #include "posture_crypto/measure.h"
 #include "posture_crypto/options.h"
 #include "posture_crypto/tls_checks.h"
+#include "posture_crypto/tls_files.h"
 #include "posture_crypto/web_probe.h"
 
 #include "common/base/clock.h"
@@ -13,19 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-struct store {
-    char *name; /* as the option has it */
-    struct posture_tls_trust *trust;
-};
-
 /* What the probes of kind tls share, made from the settings. */
 struct tls_shared {
     const struct posture_crypto_settings *settings;
     struct posture_tls_context *context;
     const struct posture_crypto_common *common;
     struct posture_http_client *http;
-    struct store *stores; /* one per distinct TrustStore */
-    size_t store_count;
+    struct tls_files *files;
     char helo[POSTURE_STARTTLS_NAME_MAX]; /* who we say we are */
 };
 
@@ -33,51 +28,12 @@ static struct tls_shared *tls_free(struct tls_shared *tls)
 {
     if (!tls)
         return NULL;
-    for (size_t i = 0; i < tls->store_count; i++) {
-        posture_tls_trust_free(tls->stores[i].trust);
-        free(tls->stores[i].name);
-    }
-    free(tls->stores);
+    tls_files_free(tls->files);
     posture_tls_context_free(tls->context);
     free(tls);
     return NULL;
 }
 POSTURE_AUTO_DEFINE(struct tls_shared *, tls_free)
-
-static const struct posture_tls_trust *store_find(const struct tls_shared *tls,
-                                                  const char *name)
-{
-    for (size_t i = 0; i < tls->store_count; i++) {
-        if (!strcmp(tls->stores[i].name, name))
-            return tls->stores[i].trust;
-    }
-    return NULL;
-}
-
-static int store_add(struct tls_shared *tls, const char *name,
-                     struct posture_error *reterr)
-{
-    if (store_find(tls, name))
-        return 0;
-    struct store *stores =
-        posture_reallocarray(tls->stores, tls->store_count + 1, sizeof(*stores));
-    if (!stores)
-        return -ENOMEM;
-    tls->stores = stores;
-    struct store *store = &stores[tls->store_count];
-    struct posture_error error = {0};
-    int r = posture_tls_trust_load(name, &store->trust, &error);
-    if (r < 0)
-        return posture_error_set(reterr, r, "option TrustStore \"%s\": %s", name,
-                                 error.text[0] ? error.text : posture_strerror(r));
-    store->name = posture_strdup(name);
-    if (!store->name) {
-        posture_tls_trust_free(store->trust);
-        return -ENOMEM;
-    }
-    tls->store_count++;
-    return 0;
-}
 
 /* HeloName, or this host's name as far as it can stand in a mail server's log. */
 static void helo_set(struct tls_shared *tls)
@@ -105,7 +61,7 @@ static int tls_setup(struct posture_worker *runtime,
     helo_set(tls);
     POSTURE_TRY(
         posture_tls_context_new(tls->settings->common.data_dir, &tls->context, reterr));
-    POSTURE_TRY(store_add(tls, tls->settings->trust_store, reterr));
+    POSTURE_TRY(tls_files_new(tls->settings, &tls->files, reterr));
     POSTURE_TRY(posture_http_client_new(posture_worker_loop(runtime), &tls->http));
     *ret = POSTURE_TAKE(tls);
     return 0;
@@ -113,8 +69,8 @@ static int tls_setup(struct posture_worker *runtime,
 
 static int tls_admit(void *shared, const void *values, struct posture_error *reterr)
 {
-    const struct posture_crypto_endpoint *endpoint = values;
-    return endpoint->trust_store ? store_add(shared, endpoint->trust_store, reterr) : 0;
+    struct tls_shared *tls = shared;
+    return tls_files_admit(tls->files, values, reterr);
 }
 
 static void tls_stop(void *shared)
@@ -211,15 +167,14 @@ static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject
 {
     const struct tls_shared *tls = shared;
     const struct posture_crypto_endpoint *endpoint = values;
-    const char *store =
-        endpoint->trust_store ? endpoint->trust_store : tls->settings->trust_store;
     struct posture_tls_probe_options options = {
         .context = tls->context,
         .host = subject->host,
         .port = subject->port,
         .is_literal = subject->is_literal,
         .server_name = endpoint->server_name,
-        .trust = store_find(tls, store),
+        .trust = tls_files_trust(tls->files, endpoint),
+        .crls = tls_files_crls(tls->files, endpoint),
         .policy = tls->common->policy,
         .budget = tls->common->budget,
         .timeout_ms = tls->settings->timeout_ms,
