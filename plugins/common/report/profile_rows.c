@@ -200,13 +200,8 @@ static const struct profile_table *table_find(const struct posture_profile *prof
     return NULL;
 }
 
-<<<<<<< HEAD
 /* Is the name among the class's own words, or in its table's column? nearest: NULL, or
  * where what is near is remembered: work for a name that is wrong, not for every one. */
-=======
-/* Is the name among the class's own words, or in its table's column? nearest (or NULL)
- * remembers what is near: it costs a hundred times the comparison. */
->>>>>>> 7035847 (report: load a profile without looking for near names)
 static bool name_is_known(const json_t *cls, const struct profile_table *table,
                           const char *name, struct posture_nearest *nearest)
 {
@@ -245,11 +240,7 @@ static int name_check(const struct posture_profile *profile, const json_t *cls,
     if (name_is_known(cls, table, name, NULL))
         return 0;
     struct posture_nearest nearest = {0};
-<<<<<<< HEAD
     (void)name_is_known(cls, table, name, &nearest);
-=======
-    name_is_known(cls, table, name, &nearest);
->>>>>>> 7035847 (report: load a profile without looking for near names)
     char expected[128];
     const char *word = posture_json_string(cls, "class");
     snprintf(expected, sizeof(expected), "a name of class %.40s%s%.40s", word,
