@@ -179,6 +179,7 @@ static bool access_is_critical(const struct cert_view *view,
 
 #define FAIL POSTURE_RESULT_FAIL
 #define WARN POSTURE_RESULT_WARN
+#define NA   POSTURE_RESULT_NA /* nobody but its store can do anything about it */
 static const struct cert_rule form_rules[] = {
     {"tls.cert.form.signature_mismatch", CERT_ANY, FAIL, FAIL, algorithm_differs},
     {"tls.cert.form.extension_repeated", CERT_ANY, FAIL, FAIL, extension_is_repeated},
@@ -193,10 +194,13 @@ static const struct cert_rule form_rules[] = {
     {"tls.cert.form.aki_missing", CERT_ANY, WARN, FAIL, authority_is_missing},
     {"tls.cert.form.aki_critical", CERT_ANY, WARN, FAIL, authority_is_critical},
     {"tls.cert.form.aki_mismatch", CERT_ANY, WARN, FAIL, authority_is_another},
-    {"tls.cert.form.aki_of_root", CERT_ROOT, WARN, WARN, root_authority_is_odd},
-    {"tls.cert.form.ski_missing", CERT_CA, WARN, WARN, key_id_is_missing},
+    {"tls.cert.form.aki_of_root", CERT_ROOT, WARN, NA, root_authority_is_odd},
+    {"tls.cert.form.ski_missing", CERT_INTERMEDIATE, WARN, FAIL, key_id_is_missing},
+    {"tls.cert.form.ski_missing", CERT_ROOT, WARN, NA, key_id_is_missing},
     {"tls.cert.form.ski_critical", CERT_ANY, WARN, FAIL, key_id_is_critical},
-    {"tls.cert.form.basic_constraints_not_critical", CERT_CA, WARN, WARN,
+    {"tls.cert.form.basic_constraints_not_critical", CERT_INTERMEDIATE, WARN, FAIL,
+     constraints_may_be_ignored},
+    {"tls.cert.form.basic_constraints_not_critical", CERT_ROOT, WARN, NA,
      constraints_may_be_ignored},
     {"tls.cert.form.path_length", CERT_ISSUED, WARN, FAIL, path_length_is_odd},
     {"tls.cert.form.policy_constraints_not_critical", CERT_CA, WARN, FAIL,

@@ -37,7 +37,7 @@ struct cert_rule {
     const char *code;
     unsigned roles;
     enum posture_result_status status;        /* of a private CA's */
-    enum posture_result_status status_public; /* below a public anchor */
+    enum posture_result_status status_public; /* below a public anchor; NA: not asked */
     /* True when it is broken; item may be filled for the reason. */
     bool (*is_broken)(const struct cert_view *view, char item[static CERT_ITEM_MAX]);
 };

@@ -93,6 +93,28 @@ static void walk_one(struct walk *walk, const json_t *certificate, bool is_ancho
     walk->count++;
 }
 
+static bool is_on_path(const json_t *path, size_t at)
+{
+    size_t i;
+    const json_t *position;
+    json_array_foreach (path, i, position) {
+        if (json_integer_value(position) == (json_int_t)at)
+            return true;
+    }
+    return false;
+}
+
+/* Where no path holds, what is served beside may be why. */
+static void walk_rest(struct walk *walk, const json_t *path, const json_t *certificates)
+{
+    size_t i;
+    const json_t *certificate;
+    json_array_foreach (certificates, i, certificate) {
+        if (!is_on_path(path, i))
+            walk_one(walk, certificate, false);
+    }
+}
+
 static void walk_path(struct walk *walk, const json_t *path, const json_t *certificates,
                       const json_t *stored, bool is_trusted)
 {
@@ -105,6 +127,8 @@ static void walk_path(struct walk *walk, const json_t *path, const json_t *certi
         if (json_is_object(certificate))
             walk_one(walk, certificate, is_last && is_trusted);
     }
+    if (!is_trusted)
+        walk_rest(walk, path, certificates);
     const json_t *certificate;
     json_array_foreach (stored, i, certificate) {
         if (json_is_object(certificate))

@@ -179,6 +179,7 @@ static bool wildcard_escapes(const struct cert_view *view,
 
 #define FAIL POSTURE_RESULT_FAIL
 #define WARN POSTURE_RESULT_WARN
+#define NA   POSTURE_RESULT_NA /* nobody but its store can do anything about it */
 static const struct cert_rule rules[] = {
     {"tls.cert.usage.version_1", CERT_ISSUED, FAIL, FAIL, is_version_1},
     {"tls.cert.usage.ca_as_leaf", CERT_LEAF, FAIL, FAIL, leaf_is_ca},
@@ -187,7 +188,7 @@ static const struct cert_rule rules[] = {
     {"tls.cert.usage.no_purpose", CERT_LEAF, WARN, FAIL, purpose_is_missing},
     {"tls.cert.usage.any_purpose", CERT_LEAF, WARN, FAIL, purpose_is_any},
     {"tls.cert.usage.purpose_critical", CERT_LEAF, WARN, WARN, purpose_is_critical},
-    {"tls.cert.usage.root_purpose", CERT_ROOT, WARN, WARN, root_has_purpose},
+    {"tls.cert.usage.root_purpose", CERT_ROOT, WARN, NA, root_has_purpose},
     {"tls.cert.usage.key_usage", CERT_LEAF, FAIL, FAIL, server_cannot_use},
     {"tls.cert.usage.issuer_not_ca", CERT_CA, FAIL, FAIL, issuer_is_no_ca},
     {"tls.cert.usage.issuer_cannot_sign", CERT_CA, FAIL, FAIL, ca_cannot_sign},

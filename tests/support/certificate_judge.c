@@ -12,7 +12,7 @@
  *   --at INSTANT  of verification and judgement (default now)
  *   --profile P   default cryptrec-ls0001-2022r2
  *   --data DIR    schemas/
- *   --extra JSON  members for the endpoint's facts
+ *   --staple JSON member ocsp_staple of the chain's facts
  */
 
 #include "common/base/clock.h"
@@ -40,10 +40,10 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"store", 1, NULL, 's'}, {"public", 0, NULL, 'p'}, {"crl", 1, NULL, 'c'},
         {"host", 1, NULL, 'h'},  {"at", 1, NULL, 'a'},     {"profile", 1, NULL, 'P'},
-        {"data", 1, NULL, 'd'},  {"extra", 1, NULL, 'e'},  {0},
+        {"data", 1, NULL, 'd'},  {"staple", 1, NULL, 'S'}, {0},
     };
     const char *store = "none", *crl = NULL, *profile_id = "cryptrec-ls0001-2022r2";
-    const char *data_dir = POSTURE_SOURCE_DIR "/schemas", *extra_text = "{}";
+    const char *data_dir = POSTURE_SOURCE_DIR "/schemas", *staple = NULL;
     struct posture_tls_chain_input input = {.host = "www.example.go.jp"};
     struct posture_error error = {0};
     bool is_public = false;
@@ -71,8 +71,8 @@ int main(int argc, char **argv)
         case 'd':
             data_dir = optarg;
             break;
-        case 'e':
-            extra_text = optarg;
+        case 'S':
+            staple = optarg;
             break;
         default:
             return 2;
@@ -113,14 +113,13 @@ int main(int argc, char **argv)
     json_t *verification = json_object_get(facts, "verification");
     if (is_public && json_object_get(verification, "public"))
         json_object_set_new(verification, "public", json_true());
+    if (facts && staple)
+        json_object_set_new(facts, "ocsp_staple", json_loads(staple, 0, NULL));
     if (facts)
         json_array_append_new(chains, facts);
     json_t *endpoint = json_pack("{s:s,s:b,s:[s],s:{s:[s]},s:o}", "address", "192.0.2.1",
                                  "reachable", 1, "versions", "TLSv1.3", "suites",
                                  "TLSv1.3", "TLS_AES_128_GCM_SHA256", "chains", chains);
-    json_t *extra = json_loads(extra_text, 0, NULL);
-    json_object_update(endpoint, extra);
-    json_decref(extra);
     if (!facts)
         json_object_set_new(endpoint, "incomplete", json_pack("[s]", "chains"));
     json_t *tls = json_pack("{s:s,s:i,s:[o]}", "host", input.host, "port", 443,
