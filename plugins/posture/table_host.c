@@ -87,9 +87,66 @@ static void sshd_write(struct screen *screen, const json_t *facts)
     }
 }
 
+static void disks_write(struct screen *screen, const json_t *facts)
+{
+    const json_t *disks = json_object_get(facts, "disks");
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    size_t i;
+    const json_t *item;
+    json_array_foreach (json_object_get(disks, "filesystems"), i, item) {
+        const char *path =
+            json_string_value(json_array_get(json_object_get(item, "paths"), 0));
+        const char *encryption = posture_json_string(item, "encryption");
+        part_add(&text, "", path);
+        if (path && encryption)
+            posture_buf_addf(&text, " (%.20s)", encryption);
+    }
+    line_write(screen, "ディスク", "disks", &text);
+    const char *name;
+    json_t *crypt;
+    json_object_foreach (json_object_get(disks, "crypt"), name, crypt) {
+        part_add(&text, "", posture_json_string(crypt, "name"));
+        const char *format = posture_json_string(crypt, "format");
+        const char *cipher = posture_json_string(crypt, "cipher");
+        posture_buf_addf(&text, " %.20s %.60s", format ? format : "",
+                         cipher ? cipher : "");
+        if (json_is_integer(json_object_get(crypt, "key_bits")))
+            posture_buf_addf(
+                &text, " %lld",
+                (long long)json_integer_value(json_object_get(crypt, "key_bits")));
+    }
+    line_write(screen, "暗号化装置", "encryption", &text);
+    json_array_foreach (json_object_get(json_object_get(facts, "swap"), "areas"), i,
+                        item) {
+        const char *encryption = posture_json_string(item, "encryption");
+        part_add(&text, "", posture_json_string(item, "path"));
+        posture_buf_addf(&text, " (%.20s)", encryption ? encryption : "?");
+    }
+    line_write(screen, "スワップ", "swap", &text);
+}
+
+static void time_write(struct screen *screen, const json_t *facts)
+{
+    const json_t *time = json_object_get(facts, "time");
+    const json_t *state =
+        json_object_get(json_object_get(time, "kernel"), "synchronised");
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    if (json_is_boolean(state))
+        part_add(&text, "",
+                 json_is_true(state) ? SCREEN_WORD(screen, "同期", "synchronised")
+                                     : SCREEN_WORD(screen, "非同期", "not synchronised"));
+    size_t i;
+    const json_t *service;
+    json_array_foreach (json_object_get(time, "services"), i, service)
+        part_add(&text, "", posture_json_string(service, "name"));
+    line_write(screen, "時刻", "time", &text);
+}
+
 void table_host_facts(struct screen *screen, const json_t *facts)
 {
     os_write(screen, facts);
     libraries_write(screen, facts);
     sshd_write(screen, facts);
+    disks_write(screen, facts);
+    time_write(screen, facts);
 }

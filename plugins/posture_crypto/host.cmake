@@ -4,16 +4,20 @@
 # Facts of kind host: files beneath a root → facts. No loop, no collectd.
 posture_add_library(posture_crypto_host
     SOURCES
+        host_block.c
         host_cnf.c
         host_crypto_policy.c
+        host_disks.c
         host_dm.c
         host_facts.c
         host_gnutls.c
         host_libraries.c
+        host_mounts.c
         host_openssl.c
         host_os.c
         host_root.c
         host_sshd.c
+        host_time.c
     LIBS posture_report)
 
 posture_add_test(crypto_host_dm_test SOURCES host_dm_test.c LIBS posture_crypto_host)

@@ -19,6 +19,10 @@ static const struct {
     {"host.gnutls", "gnutls", {"gnutls"}, host_gnutls_check},
     {"host.crypto_policy", "crypto_policy", {"crypto_policy"}, host_crypto_policy_check},
     {"host.sshd.login", "sshd", {"sshd", "sshd.match"}, host_sshd_login_check},
+    {"host.disk_encryption", "disks", {"disks"}, host_disk_encryption_check},
+    {"host.disk_cipher", "disks", {"disks", "disks.ciphers"}, host_disk_cipher_check},
+    {"host.swap", "swap", {"swap"}, host_swap_check},
+    {"host.time", "time", {"time.kernel"}, host_time_check},
 };
 
 const char *host_error_reason(const json_t *facts, const char *what)
@@ -100,6 +104,10 @@ static int subject_check(const struct posture_check_input *input, size_t number,
     }
     missing_offer(input, "facts", &verdict);
     if (json_is_true(json_object_get(topic, "truncated")) && !is_silent &&
+        posture_verdict_offer(&verdict, POSTURE_RESULT_UNKNOWN, "facts.incomplete"))
+        posture_verdict_add_item(&verdict, "items", checks[number].topic);
+    /* Of a reporter that does not measure it (yet). */
+    if (!verdict.is_set && json_is_object(input->facts) && !topic &&
         posture_verdict_offer(&verdict, POSTURE_RESULT_UNKNOWN, "facts.incomplete"))
         posture_verdict_add_item(&verdict, "items", checks[number].topic);
     if (!verdict.is_set)

@@ -5,8 +5,10 @@
 posture_add_library(posture_crypto_checks
     SOURCES
         host_checks.c
+        host_disk_checks.c
         host_library_checks.c
         host_sshd_checks.c
+        host_time_checks.c
         tls_cert_checks.c
         tls_cert_form_checks.c
         tls_cert_name_checks.c

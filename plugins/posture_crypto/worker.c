@@ -359,7 +359,7 @@ static const struct posture_worker_ops ops = {
     .start = worker_start,
     .stop = worker_stop,
     .free = worker_free,
-    .sandbox = POSTURE_SANDBOX_CONNECT,
+    .sandbox = POSTURE_SANDBOX_CONNECT | POSTURE_SANDBOX_CLOCK,
 };
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@ enum {
     POSTURE_SANDBOX_THREADS = 1 << 1, /* more threads than libuv's pool */
     POSTURE_SANDBOX_FILES = 1 << 2,   /* writes below one directory (the spool) */
     POSTURE_SANDBOX_LISTEN = 1 << 3,  /* bind and listen */
+    POSTURE_SANDBOX_CLOCK = 1 << 4,   /* asking the kernel how exact its clock is */
 };
 
 /*

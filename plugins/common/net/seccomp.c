@@ -156,6 +156,8 @@ static const char *const common_calls[] = {
 };
 static const char *const connect_calls[] = {"connect", "bind"};
 static const char *const listen_calls[] = {"bind", "listen", "accept", "accept4"};
+/* Setting needs CAP_SYS_TIME, which no worker has. */
+static const char *const clock_calls[] = {"adjtimex", "clock_adjtime"};
 static const char *const file_calls[] = {
     "openat",   "open",        "creat",     "unlink",  "unlinkat",        "rename",
     "renameat", "renameat2",   "mkdir",     "mkdirat", "rmdir",           "ftruncate",
@@ -242,6 +244,9 @@ static int filter_fill(scmp_filter_ctx filter, unsigned needs)
     if (needs & POSTURE_SANDBOX_LISTEN)
         POSTURE_TRY(
             calls_add(filter, SCMP_ACT_ALLOW, listen_calls, POSTURE_COUNT(listen_calls)));
+    if (needs & POSTURE_SANDBOX_CLOCK)
+        POSTURE_TRY(
+            calls_add(filter, SCMP_ACT_ALLOW, clock_calls, POSTURE_COUNT(clock_calls)));
     if (needs & POSTURE_SANDBOX_FILES)
         POSTURE_TRY(
             calls_add(filter, SCMP_ACT_ALLOW, file_calls, POSTURE_COUNT(file_calls)));
