@@ -187,6 +187,30 @@ uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Apache(Process):
+    """Apache httpd with mod_ssl; lines: further directives such as "SSLCipherSuite …". Package apache2-bin."""
+
+    def __init__(self, folder, certificate, lines=(), host="127.0.0.1"):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="apache-", dir=folder))
+        os.chmod(self.folder, 0o755)
+        port = free_port(host)
+        address = f"[{host}]" if ":" in host else host
+        modules = "/usr/lib/apache2/modules"
+        loads = [f"LoadModule {name}_module {modules}/mod_{name}.so"
+                 for name in ("mpm_event", "authz_core", "socache_shmcb", "ssl")]
+        conf = self.folder / "httpd.conf"
+        conf.write_text("\n".join([*loads, f"ServerRoot {self.folder}", f"PidFile {self.folder}/pid", f"DefaultRuntimeDir {self.folder}",
+                                   "ServerName localhost", f"Listen {address}:{port}", f"ErrorLog {self.folder}/error.log",
+                                   f"DocumentRoot {self.folder}", "User nobody", "Group nogroup", "SSLEngine on",
+                                   f"SSLCertificateFile {certificate[0]}", f"SSLCertificateKeyFile {certificate[1]}", *lines, ""]))
+        apache = shutil.which("apache2") or "/usr/sbin/apache2"
+        super().__init__([apache, "-DFOREGROUND", "-f", str(conf)], port, host)
+
+    def __exit__(self, *args):
+        super().__exit__(*args)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class OpenSsl(Process):
     """openssl s_server with further arguments; -rev keeps it from reading a terminal."""
 

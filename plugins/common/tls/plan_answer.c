@@ -336,7 +336,8 @@ static void first_refused(struct posture_tls_plan *plan,
 
 static void suite_refused(struct posture_tls_plan *plan,
                           const struct posture_tls_question *question,
-                          enum posture_tls_outcome outcome)
+                          enum posture_tls_outcome outcome,
+                          const struct posture_tls_flight *flight)
 {
     unsigned id = question->lane;
     struct posture_tls_lane *lane = lane_of(plan, id);
@@ -359,6 +360,8 @@ static void suite_refused(struct posture_tls_plan *plan,
         lane->needs_confirm = true;
         break;
     case POSTURE_TLS_ALERTED:
+        /* Is it the suites that it minds, or something else in the hello? */
+        lane->needs_confirm = lane->needs_confirm || !alert_is_clean(flight);
         break;
     default:
         if (lane->retries++ < RETRIES_MAX) {
@@ -433,7 +436,8 @@ static void group_answered(struct posture_tls_plan *plan,
 }
 
 static void group_refused(struct posture_tls_plan *plan, struct posture_tls_lane *lane,
-                          enum posture_tls_outcome outcome)
+                          enum posture_tls_outcome outcome,
+                          const struct posture_tls_flight *flight)
 {
     if (lane->is_recheck) {
         lane_finish(lane);
@@ -443,11 +447,12 @@ static void group_refused(struct posture_tls_plan *plan, struct posture_tls_lane
         order_refused(lane, outcome);
         return;
     }
-    if (outcome == POSTURE_TLS_ALERTED) {
+    if (outcome == POSTURE_TLS_ALERTED && alert_is_clean(flight)) {
         lane->was_ended = true;
         if (plan->contradictions == 0 || !lane_recheck(plan, lane, POSTURE_TLS_ASK_GROUP))
             lane_finish(lane);
-    } else if (outcome == POSTURE_TLS_CLOSED || outcome == POSTURE_TLS_RESET) {
+    } else if (outcome == POSTURE_TLS_ALERTED || outcome == POSTURE_TLS_CLOSED ||
+               outcome == POSTURE_TLS_RESET) {
         lane->needs_confirm = true;
         lane_ready(lane, POSTURE_TLS_ASK_CONFIRM);
     } else if (lane->retries++ < RETRIES_MAX) {
@@ -560,7 +565,7 @@ void posture_tls_plan_answer(struct posture_tls_plan *plan,
     else if (!is_version_lane(question->lane) && is_answer)
         group_answered(plan, question, flight);
     else if (!is_version_lane(question->lane))
-        group_refused(plan, lane, outcome);
+        group_refused(plan, lane, outcome, flight);
     else if (is_answer && question->version == POSTURE_TLS_SSL2)
         ssl2_answered(plan, flight);
     else if (is_answer)
@@ -568,7 +573,7 @@ void posture_tls_plan_answer(struct posture_tls_plan *plan,
     else if (question->purpose == POSTURE_TLS_ASK_FIRST)
         first_refused(plan, question, outcome, flight);
     else if (question->purpose == POSTURE_TLS_ASK_SUITE)
-        suite_refused(plan, question, outcome);
+        suite_refused(plan, question, outcome, flight);
     else
         order_refused(lane, outcome);
     posture_tls_plan_wake(plan);

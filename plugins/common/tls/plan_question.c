@@ -63,7 +63,7 @@ size_t posture_tls_plan_groups_offer(const struct posture_tls_plan *plan, unsign
     size_t count = 0;
     for (size_t i = 0; i < plan->tables->group_count; i++) {
         const struct posture_tls_group *group = &plan->tables->groups[i];
-        if (group->type == POSTURE_TLS_GROUP_EXPLICIT && is_13)
+        if (group->is_old && is_13)
             continue;
         if (!is_13 && is_primes != (group->type == POSTURE_TLS_GROUP_FFDH))
             continue;
@@ -160,6 +160,19 @@ bool posture_tls_plan_groups12_version(const struct posture_tls_plan *plan, unsi
     return false;
 }
 
+/* Every group, or those that TLS 1.3 alone may be offered: strict servers (tlslite-ng)
+ * refuse a hello for 1.3 and nothing else that has others in it. */
+static size_t groups_all(const struct posture_tls_plan *plan, bool is_13,
+                         uint16_t *groups)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->tables->group_count; i++) {
+        if (!is_13 || !plan->tables->groups[i].is_old)
+            groups[count++] = plan->tables->groups[i].code;
+    }
+    return count;
+}
+
 static void groups_question(const struct posture_tls_plan *plan,
                             enum posture_tls_lane_id lane, struct posture_tls_question *q)
 {
@@ -183,8 +196,7 @@ static void groups_question(const struct posture_tls_plan *plan,
     q->hello.suite_count = suites;
     size_t groups = 0;
     if (q->purpose == POSTURE_TLS_ASK_CONFIRM) {
-        for (; groups < plan->tables->group_count; groups++)
-            q->groups[groups] = plan->tables->groups[groups].code;
+        groups = groups_all(plan, lane == POSTURE_TLS_LANE_GROUPS13, q->groups);
     } else {
         groups = posture_tls_plan_groups_offer(plan, lane, q->groups);
         if (is_ecdsa && plan->leaf_group != 0 && groups < POSTURE_TLS_GROUPS_MAX) {
@@ -225,9 +237,9 @@ static size_t suites_groups(const struct posture_tls_plan *plan, unsigned lane,
     }
     if (count > 0)
         return count;
-    for (; count < plan->tables->group_count; count++)
-        q->groups[count] = plan->tables->groups[count].code;
-    return count;
+    return groups_all(plan,
+                      lane == POSTURE_TLS_13 && plan->phase != POSTURE_TLS_PHASE_OPENING,
+                      q->groups);
 }
 
 static void suites_question(const struct posture_tls_plan *plan, unsigned lane,

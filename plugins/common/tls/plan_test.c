@@ -32,6 +32,7 @@ enum {
     EC_LEAF = 1 << 11,   /* ECDSA certificate with curve secp256r1 */
     KEM_ONLY = 1 << 12,  /* OpenSSL cannot complete a handshake */
     ODD_SUITE = 1 << 13, /* answers with a suite that was not offered */
+    STRICT_13 = 1 << 15, /* illegal_parameter for 1.3 alone with a group not for 1.3 */
     OWN_PRIME = 1 << 14, /* DHE with ffdhe2048, whatever is offered */
 };
 
@@ -204,6 +205,9 @@ static enum posture_tls_outcome server_answer(const struct server *server,
         return POSTURE_TLS_TIMED_OUT;
     if (offers_13 && (server->traits & ALERTS_13))
         return refuse(server, flight, 70);
+    if (offers_13 && (server->traits & STRICT_13) && hello->version_count == 1 &&
+        has_u16(hello->groups, hello->group_count, 0x16))
+        return refuse(server, flight, 47);
     bool has_share = hello->share == POSTURE_TLS_SHARE_CONSTANT;
     unsigned top = offers_13 ? POSTURE_TLS_13 : (unsigned)q->version;
     for (unsigned v = top; v >= POSTURE_TLS_SSL3; v--) {
@@ -306,6 +310,15 @@ static const struct server servers[] = {
      .versions = "TLSv1.3",
      .intolerance = "",
      .groups = 3},
+    {.label = "strict about groups in 1.3",
+     .traits = STRICT_13,
+     .suites = {[POSTURE_TLS_12] = {MODERN12}, [POSTURE_TLS_13] = {MODERN13}},
+     .groups13 = {0x1d, 0x17},
+     .groups12 = {0x1d, 0x17, 0x16},
+     .versions = "TLSv1.2 TLSv1.3",
+     .intolerance = "",
+     .groups = 3,
+     .order12 = 1},
     {.label = "primes by RFC 7919 in 1.2",
      .suites = {[POSTURE_TLS_12] = {0xc02f, 0x009e, 0x009f}},
      .groups12 = {0x1d, 0x17, 0x100, 0x102, 0x104},

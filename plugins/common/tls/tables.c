@@ -192,6 +192,8 @@ static int group_add(struct posture_tls_tables *tables, const json_t *row)
     POSTURE_TRY(code_read(row, 0xffff, &code));
     group->code = (uint16_t)code;
     group->type = (enum posture_tls_group_type)type;
+    const char *protocol = posture_json_string(row, "protocol");
+    group->is_old = protocol && !strcmp(protocol, "tls12");
     group->name = posture_strdup(name);
     if (!group->name)
         return -ENOMEM;

@@ -78,6 +78,7 @@ enum posture_tls_group_type {
 struct posture_tls_group {
     uint16_t code;
     enum posture_tls_group_type type;
+    bool is_old; /* not for TLS 1.3 */
     char *name;
 };
 

@@ -2,11 +2,23 @@
 # Copyright The posture authors
 """The servers that are compared: (label, a function that starts it)."""
 
+import contextlib
 import json
+import types
 
+import ssh_servers
+import starttls_servers
 import tls_servers as servers
 
 OLD = "ALL:@SECLEVEL=0"
+
+
+@contextlib.contextmanager
+def at(start, scheme, port="port"):
+    """One service of a server. port: the name of its attribute, or a number."""
+    with start() as server:
+        yield types.SimpleNamespace(scheme=scheme, host="127.0.0.1", port=getattr(server, port) if isinstance(port, str) else port,
+                                    name=getattr(server, "NAME", "localhost"))
 
 
 def twelve(folder, certs):
@@ -37,4 +49,72 @@ def twelve(folder, certs):
         ("gnutls, legacy", lambda: servers.GnuTls(rsa, "LEGACY", "--x509certfile", many[0], "--x509keyfile", many[1])),
         ("tlslite-ng, SSLv3 to 1.2", lambda: servers.TlsLite(rsa, minVersion=(3, 0), maxVersion=(3, 3))),
         ("node, ML-KEM hybrids", lambda: servers.Node(ec, json.dumps({"ecdhCurve": "X25519MLKEM768:SecP256r1MLKEM768:X25519"}))),
+    ]
+
+
+def mail_and_more(folder, certs):
+    rsa, ec = certs.make("rsa2048"), certs.make("ec-P-384", name="more-ec")
+    old = certs.make("rsa2048", name="more-old", digest="sha1")
+
+    def dovecot(scheme, port, **kw):
+        return at(lambda: starttls_servers.Dovecot(rsa, **kw), scheme, port)
+
+    def implicit(scheme):
+        port = servers.free_port()
+        lines = f"service {scheme[:4]}-login {{\n  inet_listener {scheme} {{\n    port = {port}\n    ssl = yes\n  }}\n}}\nssl_min_protocol = TLSv1.2\n"
+        return dovecot(scheme, port, lines=lines)
+
+    return [
+        ("apache, defaults", lambda: servers.Apache(folder, rsa)),
+        ("apache, own order, no static RSA", lambda: servers.Apache(
+            folder, ec, ["SSLProtocol all -TLSv1 -TLSv1.1", "SSLHonorCipherOrder on", "SSLCipherSuite ECDHE+AESGCM:ECDHE+CHACHA20"])),
+        ("apache, 1.0 to 1.3, everything", lambda: servers.Apache(folder, old, ["SSLProtocol all", f"SSLCipherSuite {OLD}"])),
+        ("openssl, anonymous and NULL too", lambda: servers.OpenSsl(rsa, "-no_tls1_3", "-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0")),
+        ("openssl, 1.3, CCM alone", lambda: servers.OpenSsl(ec, "-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256")),
+        ("openssl, P-521 alone, PSS alone", lambda: servers.OpenSsl(rsa, "-groups", "P-521", "-sigalgs", "RSA-PSS+SHA512")),
+        ("gnutls, PFS, 1.2 alone", lambda: servers.GnuTls(ec, "PFS:-VERS-ALL:+VERS-TLS1.2")),
+        ("gnutls, SECURE256", lambda: servers.GnuTls(rsa, "SECURE256")),
+        ("tlslite-ng, defaults", lambda: servers.TlsLite(ec)),
+        ("node, defaults", lambda: servers.Node(rsa, "{}")),
+        ("postfix, smtp", lambda: at(lambda: starttls_servers.Postfix(rsa), "smtp")),
+        ("postfix, smtp, old", lambda: at(lambda: starttls_servers.Postfix(
+            old, smtpd_tls_protocols=">=TLSv1", smtpd_tls_ciphers="low", tls_low_cipherlist=OLD), "smtp")),
+        ("dovecot, imap", lambda: dovecot("imap", "imap_port")),
+        ("dovecot, pop3, own order", lambda: dovecot("pop3", "pop3_port", lines="ssl_prefer_server_ciphers = yes\n")),
+        ("dovecot, imaps", lambda: implicit("imaps")),
+        ("dovecot, pop3s", lambda: implicit("pop3s")),
+        ("slapd, ldap", lambda: at(lambda: starttls_servers.OpenLdap(rsa), "ldap")),
+        ("slapd, ldaps, 1.2 alone", lambda: at(
+            lambda: starttls_servers.OpenLdap(ec, "TLSCipherSuite NORMAL:-VERS-ALL:+VERS-TLS1.2\n"), "ldaps", "ldaps_port")),
+        ("postgresql", lambda: at(lambda: starttls_servers.PostgreSql(rsa), "postgresql")),
+        ("postgresql, 1.3 alone", lambda: at(lambda: starttls_servers.PostgreSql(ec, ssl_min_protocol_version="'TLSv1.3'"), "postgresql")),
+        ("vsftpd", lambda: at(lambda: starttls_servers.Vsftpd(rsa), "ftp")),
+        ("prosody", lambda: at(lambda: starttls_servers.Prosody(certs.make(names=(starttls_servers.Prosody.NAME,))), "xmpp")),
+    ]
+
+
+def tls(folder):
+    certs = servers.Certificates(folder)
+    return twelve(folder, certs) + mail_and_more(folder, certs)
+
+
+def ssh(folder):
+    keys = ssh_servers.HostKeys(folder)
+
+    def sshd(names=("rsa3072", "ecdsa256", "ed25519"), **settings):
+        return lambda: ssh_servers.Sshd(folder, keys, names, settings)
+
+    return [
+        ("openssh, defaults", sshd()),
+        ("openssh, everything it can", sshd(
+            ("rsa2048", "ecdsa384", "ed25519", "dsa"), KexAlgorithms="+diffie-hellman-group1-sha1,diffie-hellman-group14-sha1,diffie-hellman-group-exchange-sha1",
+            Ciphers="+aes128-cbc,aes256-cbc,3des-cbc", MACs="+hmac-md5,hmac-md5-etm@openssh.com,hmac-sha1-96", HostKeyAlgorithms="+ssh-rsa,ssh-dss",
+            RequiredRSASize="1024")),
+        ("openssh, modern alone", sshd(
+            ("ed25519",), KexAlgorithms="sntrup761x25519-sha512@openssh.com,curve25519-sha256", Ciphers="aes256-gcm@openssh.com",
+            MACs="hmac-sha2-512-etm@openssh.com", Compression="no")),
+        ("openssh, group exchange alone, RSA 4096", sshd(("rsa4096",), KexAlgorithms="diffie-hellman-group-exchange-sha256")),
+        ("openssh, P-521 alone", sshd(("ecdsa521",), KexAlgorithms="ecdh-sha2-nistp521", Ciphers="aes256-ctr", MACs="hmac-sha2-512")),
+        ("dropbear, defaults", lambda: ssh_servers.Dropbear(keys)),
+        ("dropbear, RSA alone", lambda: ssh_servers.Dropbear(keys, ("rsa4096",))),
     ]

@@ -25,8 +25,10 @@ def certificate(c):
 
 
 def run(server, build):
-    _, e = crypto_worker.facts(f"{server.scheme}://{server.host}:{server.port}",
-                               program=build / "plugins" / "posture_crypto" / "posture-crypto")
+    uri = f"{server.scheme}://{server.host}:{server.port}"
+    if getattr(server, "name", "localhost") != "localhost":
+        uri = (uri, {"ServerName": server.name})
+    _, e = crypto_worker.facts(uri, program=build / "plugins" / "posture_crypto" / "posture-crypto")
     if not e["reachable"] or "error" in e:
         raise RuntimeError(f"posture-crypto: {e}")
     return {"versions": set(e["versions"]),

@@ -62,13 +62,14 @@ OLD_GROUPS = set(range(0x0001, 0x001F)) | set(range(0x0100, 0x0105))
 
 OPENSSL_1_0_2 = set(range(0x0001, 0x001D))
 
-RULES = []
+TLS, SSH = [], []
 
 
-def rule(tool, field, sign, why):
+def rule(tool, field, sign, why, rules=TLS):
     def add(match):
         for t in tool.split(","):
-            RULES.append(Rule(t, field, sign, match, why))
+            for f in field.split(","):
+                rules.append(Rule(t, f, sign, match, why))
         return match
     return add
 
@@ -165,8 +166,8 @@ def _(d, case):
     return case.theirs.get("note", "").startswith("Client problem")
 
 
-def explain(tool, difference, case):
-    for r in RULES:
+def explain(rules, tool, difference, case):
+    for r in rules:
         if (r.tool, r.field, r.sign) == (tool, difference.field, difference.sign) and r.match(difference, case):
             r.used += 1
             return r

@@ -41,9 +41,21 @@ def openssl_key(text):
     return " ".join(filter(None, [names.curve(oid[1]) if oid else None, bits[1] if bits else None]))
 
 
+def name_of(server):
+    return getattr(server, "name", "localhost")
+
+
+def xmpp_of(server, option):
+    return [option, server.name] if server.scheme == "xmpp" else []
+
+
+def is_implicit(server):
+    return server.scheme in ("tls", "imaps", "pop3s", "ldaps", "smtps")
+
+
 def starttls_of(server, *form, **other_names):
     """A tool's option for STARTTLS; nothing where TLS comes first."""
-    if server.scheme in ("tls", "imaps", "pop3s", "ldaps", "smtps"):
+    if is_implicit(server):
         return []
     return [word.format(other_names.get(server.scheme, server.scheme)) for word in form]
 
@@ -71,8 +83,8 @@ def sslscan(server):
     to a file: with "-" what it prints for people stands in between."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "out.xml"
-        subprocess.run(["sslscan", f"--xml={path}", "--no-colour", "--show-certificate", "--sni-name=localhost",
-                        *starttls_of(server, "--starttls-{}", postgres="psql"), f"{server.host}:{server.port}"], capture_output=True)
+        subprocess.run(["sslscan", f"--xml={path}", "--no-colour", "--show-certificate", f"--sni-name={name_of(server)}",
+                        *starttls_of(server, "--starttls-{}", postgresql="psql"), f"{server.host}:{server.port}"], capture_output=True)
         root = tree.fromstring(path.read_text())
     found = empty()
     found["groups"], found["chains"] = set(), []
@@ -123,7 +135,9 @@ def nmap_certificate(script):
 
 
 def nmap(server):
-    out = subprocess.run(["nmap", "-Pn", "-n", "-p", str(server.port), "--script", "+ssl-enum-ciphers,+sslv2,+ssl-cert",
+    """With STARTTLS it must be told by -sV what speaks there; its scripts take the way from the service's name."""
+    detect = [] if is_implicit(server) else ["-sV"]
+    out = subprocess.run(["nmap", "-Pn", "-n", *detect, "-p", str(server.port), "--script", "+ssl-enum-ciphers,+sslv2,+ssl-cert",
                           "-oX", "-", server.host], capture_output=True, text=True).stdout
     found = empty()
     found["chains"] = []
@@ -169,7 +183,7 @@ def testssl(server):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "out.json"
         subprocess.run(["testssl", "--quiet", "--color", "0", "--warnings", "off", "-n", "none", f"--ip={server.host}",
-                        *starttls_of(server, "-t", "{}"),
+                        *starttls_of(server, "-t", "{}", postgresql="postgres"), *xmpp_of(server, "--xmpphost"),
                         "-p", "-E", "-f", "-S", "--jsonfile", path, f"localhost:{server.port}"],
                        capture_output=True, stdin=subprocess.DEVNULL)
         rows = [(row["id"], row["finding"]) for row in json.loads(path.read_text())]
@@ -217,8 +231,8 @@ def sslyze(server):
     scans = ["sslv2", "sslv3", "tlsv1", "tlsv1_1", "tlsv1_2", "tlsv1_3", "elliptic_curves", "certinfo"]
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "out.json"
-        subprocess.run([venv.program("sslyze"), "--mozilla_config", "disable", "--quiet", "--json_out", path, "--sni", "localhost",
-                        *[f"--{s}" for s in scans], *starttls_of(server, "--starttls", "{}"), f"{server.host}:{server.port}"], capture_output=True, text=True)
+        subprocess.run([venv.program("sslyze"), "--mozilla_config", "disable", "--quiet", "--json_out", path, "--sni", name_of(server),
+                        *[f"--{s}" for s in scans], *starttls_of(server, "--starttls", "{}", postgresql="postgres"), *xmpp_of(server, "--xmpp_to"), f"{server.host}:{server.port}"], capture_output=True, text=True)
         (result,) = json.loads(path.read_text())["server_scan_results"]
     found = empty()
     found["chains"], found["tried"], found["tried_groups"] = [], {}, set()
