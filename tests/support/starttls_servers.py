@@ -118,7 +118,7 @@ class Dovecot(Server):
         tls = "ssl = no\n"
         if certificate:
             crt, key = own_copy(certificate, folder)
-            tls = f"ssl = required\nssl_cert = <{crt}\nssl_key = <{key}\n"
+            tls = f"ssl = required\nssl_cert = <{crt}\nssl_key = <{key}\nssl_dh = </usr/share/dovecot/dh.pem\n"
         conf = folder / "dovecot.conf"
         conf.write_text(f"""protocols = imap pop3
 listen = 127.0.0.1
