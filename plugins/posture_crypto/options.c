@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+static const char *const depth_words[] = {"full", "basic", NULL};
 static const char *const web_words[] = {"auto", "yes", "no", NULL};
 
 /* clang-format off */
@@ -56,6 +57,11 @@ static const struct posture_option plugin_options[] = {
      .offset = offsetof(struct posture_crypto_settings, endpoints),
      .help = "List of further endpoints, one a line: the URI, then options of the block Endpoint "
              "as Name=value; # begins a comment. Read again when it changes."},
+    {.name = "Depth", .type = POSTURE_OPT_ENUM, .values = depth_words, .def = "full",
+     .offset = offsetof(struct posture_crypto_settings, depth),
+     .help = "How much of a TLS endpoint is measured: full, or basic (versions, suites, groups "
+             "and certificates alone, with about a third fewer connections); what is not "
+             "measured is unknown."},
     {.name = "TrustStore", .type = POSTURE_OPT_STRING, .def = "system",
      .offset = offsetof(struct posture_crypto_settings, trust_store),
      .help = "Certificates that chains are verified against: system, none, or the path of a "

@@ -7,6 +7,12 @@
 
 extern const struct posture_option_table posture_crypto_options;
 
+/* Depth: how much of a TLS endpoint is measured. */
+enum posture_crypto_depth {
+    POSTURE_CRYPTO_DEPTH_FULL,
+    POSTURE_CRYPTO_DEPTH_BASIC,
+};
+
 struct posture_crypto_settings {
     struct posture_common_settings common;
     uint32_t timeout_ms;
@@ -21,6 +27,7 @@ struct posture_crypto_settings {
     const char *helo_name;    /* NULL: this host's */
     uint32_t connections_per_network;
     struct posture_option_file endpoints; /* EndpointsFile */
+    int depth; /* enum posture_crypto_depth */
     const char *trust_store;
     const char *crl_file; /* NULL: none */
     const char *profile;

@@ -180,6 +180,7 @@ static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject
         .timeout_ms = tls->settings->timeout_ms,
         .deadline_ms = tls->settings->deadline_ms,
         .connections = tls->settings->connections_per_host,
+        .is_deep = tls->settings->depth == POSTURE_CRYPTO_DEPTH_FULL,
     };
     manners_set(tls, subject, &options);
     struct tls_run *run = posture_calloc(1, sizeof(*run));

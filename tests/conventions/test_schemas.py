@@ -70,6 +70,8 @@ SHIPPED = [
         ("tls/groups.json", "tls/groups.schema.json"),
         ("tls/signatures.json", "tls/signatures.schema.json"),
         ("tls/certificates.json", "tls/certificates.schema.json"),
+        ("tls/primes.json", "tls/primes.schema.json"),
+        ("tls/alpn.json", "tls/alpn.schema.json"),
     )
     for path in sorted(glob.glob(os.path.join(SCHEMAS, pattern)))
 ]

@@ -212,12 +212,19 @@ class Apache(Process):
 
 
 class OpenSsl(Process):
-    """openssl s_server with further arguments; -rev keeps it from reading a terminal."""
+    """openssl s_server with further arguments; -rev keeps it from reading a terminal. rev=False, for what does not go with
+    it: its standard input then is a pipe that stays open and empty."""
 
-    def __init__(self, certificate, *args):
+    def __init__(self, certificate, *args, rev=True):
         port = free_port()
+        more = {} if rev else {"stdin": subprocess.PIPE}
         super().__init__(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", certificate[0], "-key",
-                          certificate[1], "-quiet", "-rev", *args], port)
+                          certificate[1], "-quiet", *(["-rev"] if rev else []), *args], port, **more)
+
+    def __exit__(self, *args):
+        super().__exit__(*args)
+        if self.process.stdin:
+            self.process.stdin.close()
 
 
 class GnuTls(Process):

@@ -4,8 +4,7 @@
 
 #include "common/base/clock.h"
 #include "common/net/address.h"
-
-#include <openssl/sha.h>
+#include "common/tls/chains.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,9 +21,11 @@ static void endpoint_free(struct posture_tls_endpoint *endpoint)
         posture_starttls_done(&endpoint->links[i].starttls);
         posture_tls_reader_done(&endpoint->links[i].reader);
         posture_tls_handshake_free(endpoint->links[i].handshake);
+        posture_buf_done(&endpoint->links[i].kept.bytes);
     }
+    SSL_SESSION_free(endpoint->session);
     posture_connections_unref(endpoint->sockets);
-    json_decref(endpoint->chains);
+    json_decref(endpoint->chains.list);
     free(endpoint);
 }
 
@@ -34,7 +35,7 @@ static void timer_closed(uv_handle_t *handle)
     char address[POSTURE_ADDRESS_TEXT];
     posture_address_format((const struct sockaddr *)&endpoint->options.address, address);
     json_t *facts = posture_tls_endpoint_facts(
-        &endpoint->plan, endpoint->chains, address, endpoint->is_reachable,
+        &endpoint->plan, endpoint->chains.list, address, endpoint->is_reachable,
         endpoint->is_deadline, endpoint->detail, endpoint->connections,
         (posture_monotonic_ns() - endpoint->started_ns) / POSTURE_NS_PER_MS);
     posture_tls_clear_facts(&endpoint->clear, facts);
@@ -50,7 +51,7 @@ static void endpoint_finish(struct posture_tls_endpoint *endpoint)
     uv_close((uv_handle_t *)&endpoint->timer, timer_closed);
 }
 
-static void detail_set(struct posture_tls_endpoint *endpoint, const char *text)
+void posture_tls_detail_set(struct posture_tls_endpoint *endpoint, const char *text)
 {
     if (endpoint->detail[0] == '\0')
         snprintf(endpoint->detail, sizeof(endpoint->detail), "%s", text);
@@ -73,57 +74,12 @@ static void link_answer(struct link *link, enum posture_tls_outcome outcome)
     }
     if (outcome == POSTURE_TLS_ALERTED && !link->handshake) {
         char name[POSTURE_TLS_CODE_TEXT];
-        detail_set(endpoint, posture_tls_alert_name(link->reader.flight.alert, name));
+        posture_tls_detail_set(endpoint,
+                               posture_tls_alert_name(link->reader.flight.alert, name));
     }
     posture_tls_plan_answer(&endpoint->plan, &link->question, outcome,
                             &link->reader.flight);
     posture_tls_link_close(link);
-}
-
-static void chain_add(struct posture_tls_endpoint *endpoint,
-                      const struct posture_tls_der *certificates, size_t count,
-                      bool is_truncated,
-                      enum posture_tls_authentication suite_authentication,
-                      bool is_handshake)
-{
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    if (count == 0)
-        return;
-    SHA256(certificates[0].bytes, certificates[0].len, digest);
-    const json_t *chain = NULL;
-    for (size_t i = 0; !chain && i < endpoint->leaf_count; i++) {
-        if (!memcmp(endpoint->leaves[i], digest, sizeof(digest)))
-            chain = json_array_get(endpoint->chains, i);
-    }
-    if (!chain && endpoint->leaf_count < CHAINS_MAX) {
-        bool is_bad = false;
-        const struct posture_tls_chain_input input = {
-            .certificates = certificates,
-            .count = count,
-            .is_truncated = is_truncated,
-            .trust = endpoint->options.trust,
-            .crls = endpoint->options.crls,
-            .host = endpoint->options.verify_name,
-            .is_literal = endpoint->options.verify_is_literal,
-        };
-        json_t *facts =
-            posture_tls_chain_facts(&input, &endpoint->options.facts_budget, &is_bad);
-        if (is_bad)
-            detail_set(endpoint, "a certificate that cannot be parsed");
-        if (facts && json_array_append_new(endpoint->chains, facts) == 0) {
-            chain = facts;
-            memcpy(endpoint->leaves[endpoint->leaf_count++], digest, sizeof(digest));
-        }
-    }
-    const char *curve = NULL;
-    enum posture_tls_authentication leaf = posture_tls_chain_leaf(chain, &curve);
-    const struct posture_tls_group *group =
-        curve ? posture_tls_group_by_name(endpoint->options.tables, curve) : NULL;
-    if (is_handshake)
-        endpoint->plan.handshake_leaf = leaf;
-    else
-        posture_tls_plan_captured(&endpoint->plan, suite_authentication,
-                                  group ? group->code : 0);
 }
 
 static void link_hello(struct link *link)
@@ -135,8 +91,8 @@ static void link_hello(struct link *link)
         posture_tls_reader_set_exchange(&link->reader, link->suite->exchange,
                                         link->suite->has_psk_hint);
     if (flight->version == posture_tls_version_code(POSTURE_TLS_SSL2)) {
-        chain_add(link->endpoint, flight->certificates, flight->certificate_count, false,
-                  POSTURE_TLS_AUTH_RSA, false);
+        posture_tls_link_chain_add(link, flight->certificates, flight->certificate_count,
+                                   false, POSTURE_TLS_AUTH_RSA);
         link->wants = 0;
     }
     if (link->wants == 0)
@@ -154,20 +110,28 @@ static void link_event(struct link *link, enum posture_tls_event event)
         break;
     case POSTURE_TLS_EVENT_CERTIFICATE:
         if (link->wants & POSTURE_TLS_WANT_CHAIN)
-            chain_add(link->endpoint, flight->certificates, flight->certificate_count,
-                      flight->is_truncated,
-                      link->suite ? link->suite->authentication : POSTURE_TLS_AUTH_OTHER,
-                      false);
-        link->wants &= ~(unsigned)POSTURE_TLS_WANT_CHAIN;
+            posture_tls_link_chain(link);
+        break;
+    case POSTURE_TLS_EVENT_STATUS:
+        if (link->wants & POSTURE_TLS_WANT_STATUS)
+            posture_tls_link_staple(link);
         break;
     case POSTURE_TLS_EVENT_KEY_EXCHANGE:
+        if (link->wants & POSTURE_TLS_WANT_STATUS)
+            posture_tls_link_staple_absent(
+                link); /* announced, and left out all the same */
         link->wants = 0;
         break;
     case POSTURE_TLS_EVENT_DONE:
+        if (link->wants & POSTURE_TLS_WANT_STATUS)
+            posture_tls_link_staple_absent(link);
+        if (link->wants & POSTURE_TLS_WANT_SEALED &&
+            flight->sealed_max < POSTURE_TLS_SEALED_MIN)
+            break; /* it may be no more than an encrypted alert */
         link->wants = 0;
         break;
     case POSTURE_TLS_EVENT_ALERT:
-        if (!flight->has_hello) {
+        if (!flight->has_hello || link->wants & POSTURE_TLS_WANT_SEALED) {
             link_answer(link, POSTURE_TLS_ALERTED);
             return;
         }
@@ -178,9 +142,16 @@ static void link_event(struct link *link, enum posture_tls_event event)
         link_answer(link, POSTURE_TLS_ANSWERED);
 }
 
+/* A ServerHello was read and that is all that counts. */
+static bool link_has_answer(const struct link *link)
+{
+    return link->reader.flight.has_hello && !link->handshake &&
+           !(link->wants & POSTURE_TLS_WANT_SEALED);
+}
+
 static void link_broken(struct link *link, int r)
 {
-    if (link->reader.flight.has_hello && !link->handshake) {
+    if (link_has_answer(link)) {
         /* The question has its answer; only what came after it is bad. */
         link_answer(link, POSTURE_TLS_ANSWERED);
         return;
@@ -197,24 +168,53 @@ static void link_send(struct link *link)
         link_answer(link, POSTURE_TLS_RESET);
 }
 
+/* The handshake was completed, and what comes after it has come. */
+static void handshake_done(struct link *link)
+{
+    struct posture_tls_endpoint *endpoint = link->endpoint;
+    const struct posture_tls_question *question = &link->question;
+    struct posture_tls_der chain[POSTURE_TLS_CERTIFICATES_MAX], staple;
+    struct posture_tls_session learnt;
+    bool is_truncated = false;
+    size_t count = 0;
+    if (question->purpose == POSTURE_TLS_ASK_HANDSHAKE) {
+        count = posture_tls_handshake_chain(link->handshake, chain, POSTURE_COUNT(chain),
+                                            &is_truncated);
+        posture_tls_link_chain_add(link, chain, count, is_truncated,
+                                   POSTURE_TLS_AUTH_OTHER);
+        if (endpoint->options.is_deep)
+            posture_tls_chains_staple(
+                &endpoint->chains, link->chain,
+                posture_tls_handshake_staple(link->handshake, &staple) ? &staple : NULL,
+                chain, count);
+    }
+    if (question->lane == POSTURE_TLS_LANE_SESSION && !endpoint->session)
+        endpoint->session = posture_tls_handshake_session(link->handshake);
+    posture_tls_handshake_learnt(link->handshake, &learnt);
+    posture_tls_plan_learnt(&endpoint->plan, question, &learnt);
+    bool is_bare = question->lane == POSTURE_TLS_LANE_HANDSHAKE && count == 0;
+    link_answer(link, is_bare ? POSTURE_TLS_BROKEN : POSTURE_TLS_ANSWERED);
+}
+
 static void link_handshake(struct link *link, const void *bytes, size_t len)
 {
     posture_buf_clear(&link->out);
     int r = posture_tls_handshake_step(link->handshake, bytes, len, &link->out);
-    if (r < 0) {
+    if (r < 0)
         link_answer(link, POSTURE_TLS_ALERTED);
-        return;
-    }
-    if (r == 0) {
+    else if (r == 0)
         link_send(link);
-        return;
-    }
-    struct posture_tls_der chain[POSTURE_TLS_CERTIFICATES_MAX];
-    bool is_truncated = false;
-    size_t count = posture_tls_handshake_chain(link->handshake, chain,
-                                               POSTURE_COUNT(chain), &is_truncated);
-    chain_add(link->endpoint, chain, count, is_truncated, POSTURE_TLS_AUTH_OTHER, true);
-    link_answer(link, count > 0 ? POSTURE_TLS_ANSWERED : POSTURE_TLS_BROKEN);
+    else
+        handshake_done(link);
+}
+
+/* Ended, or out of time. */
+static void handshake_ended(struct link *link, enum posture_tls_outcome outcome)
+{
+    if (posture_tls_handshake_end(link->handshake, outcome == POSTURE_TLS_TIMED_OUT))
+        handshake_done(link);
+    else
+        link_answer(link, outcome);
 }
 
 static void link_bytes(struct link *link, const char *bytes, size_t len)
@@ -222,7 +222,7 @@ static void link_bytes(struct link *link, const char *bytes, size_t len)
     if (link->handshake) {
         link->received += len;
         if (link->received > POSTURE_TLS_BYTES_MAX)
-            link_answer(link, POSTURE_TLS_TOO_LARGE);
+            handshake_ended(link, POSTURE_TLS_TOO_LARGE);
         else
             link_handshake(link, bytes, len);
         return;
@@ -313,16 +313,18 @@ static void link_ended(struct posture_connection *connection, int r)
     if (connection->is_connected)
         link->endpoint->is_reachable = true;
     if (!connection->is_connected) {
-        detail_set(link->endpoint, uv_strerror(r));
+        posture_tls_detail_set(link->endpoint, uv_strerror(r));
         link_answer(link, connect_outcome(r, false));
     } else {
-        bool has_hello = link->reader.flight.has_hello && !link->handshake;
         bool is_foreign =
             link->phase == LINK_TLS && posture_tls_reader_is_foreign(&link->reader);
-        link_answer(link, has_hello    ? POSTURE_TLS_ANSWERED
-                          : is_foreign ? POSTURE_TLS_NOT_TLS
-                          : r == 0     ? POSTURE_TLS_CLOSED
-                                       : POSTURE_TLS_RESET);
+        enum posture_tls_outcome outcome = is_foreign ? POSTURE_TLS_NOT_TLS
+                                           : r == 0   ? POSTURE_TLS_CLOSED
+                                                      : POSTURE_TLS_RESET;
+        if (link->handshake)
+            handshake_ended(link, outcome);
+        else
+            link_answer(link, link_has_answer(link) ? POSTURE_TLS_ANSWERED : outcome);
     }
     endpoint_pump(link->endpoint);
 }
@@ -364,13 +366,16 @@ static int link_prepare(struct link *link)
         POSTURE_TRY(posture_starttls_begin(&link->starttls, manners->protocol,
                                            manners->helo, manners->name, &link->say));
     }
-    if (link->question.purpose != POSTURE_TLS_ASK_HANDSHAKE) {
+    link->chain = SIZE_MAX;
+    if (!link->question.is_handshake) {
         random_fill(endpoint, link->question.hello.random);
         return posture_tls_hello_write(&link->question.hello, &link->out);
     }
-    POSTURE_TRY(posture_tls_handshake_new(endpoint->options.handshake, &link->question,
-                                          endpoint->options.server_name,
-                                          &link->handshake));
+    POSTURE_TRY(posture_tls_handshake_new(
+        endpoint->options.handshake, &link->question, endpoint->options.server_name,
+        endpoint->options.is_deep,
+        link->question.purpose == POSTURE_TLS_ASK_RESUME ? endpoint->session : NULL,
+        &link->handshake));
     return posture_tls_handshake_step(link->handshake, NULL, 0, &link->out);
 }
 
@@ -397,7 +402,7 @@ static void link_start(struct link *link)
         if (link->connection.is_connected)
             endpoint->is_reachable = true;
         else
-            detail_set(endpoint, uv_strerror(r));
+            posture_tls_detail_set(endpoint, uv_strerror(r));
         link_answer(link, connect_outcome(r, !is_remote));
         return;
     }
@@ -414,13 +419,15 @@ static void timer_fired(uv_timer_t *timer)
             continue;
         if (link->connection.is_connected)
             endpoint->is_reachable = true;
+        enum posture_tls_outcome outcome = link->connection.is_connected
+                                               ? POSTURE_TLS_TIMED_OUT
+                                               : POSTURE_TLS_NO_CONNECT;
         if (link->phase == LINK_LEAVING)
             posture_tls_link_shut(link);
-        else if (link->reader.flight.has_hello && !link->handshake)
-            link_answer(link, POSTURE_TLS_ANSWERED);
+        else if (link->handshake && link->phase == LINK_TLS)
+            handshake_ended(link, outcome);
         else
-            link_answer(link, link->connection.is_connected ? POSTURE_TLS_TIMED_OUT
-                                                            : POSTURE_TLS_NO_CONNECT);
+            link_answer(link, link_has_answer(link) ? POSTURE_TLS_ANSWERED : outcome);
     }
     endpoint_pump(endpoint);
 }
@@ -463,7 +470,7 @@ static void endpoint_pump(struct posture_tls_endpoint *endpoint)
         struct link *link = &endpoint->links[i];
         while (!posture_tls_link_is_open(link) && posture_tls_may_connect(endpoint) &&
                posture_tls_plan_next(&endpoint->plan, &link->question)) {
-            if (link->question.purpose == POSTURE_TLS_ASK_HANDSHAKE &&
+            if (link->question.is_handshake && link->question.version == POSTURE_TLS_13 &&
                 handshake_is_hopeless(endpoint))
                 posture_tls_plan_answer(&endpoint->plan, &link->question,
                                         POSTURE_TLS_ALERTED, NULL);
@@ -480,8 +487,8 @@ static void endpoint_pump(struct posture_tls_endpoint *endpoint)
 static int endpoint_prepare(struct posture_tls_endpoint *endpoint)
 {
     struct posture_connections **sockets = endpoint->options.sockets;
-    endpoint->chains = json_array();
-    if (!endpoint->chains)
+    endpoint->chains.list = json_array();
+    if (!endpoint->chains.list)
         return -ENOMEM;
     POSTURE_TRY(posture_connections_ref(sockets, endpoint->loop));
     endpoint->sockets = *sockets;
@@ -492,6 +499,7 @@ static int endpoint_prepare(struct posture_tls_endpoint *endpoint)
         posture_buf_init(&link->out, 0);
         posture_buf_init(&link->say, 0);
         posture_starttls_init(&link->starttls);
+        posture_buf_init(&link->kept.bytes, POSTURE_TLS_BYTES_MAX);
         POSTURE_TRY(posture_connection_init(&link->connection, endpoint->sockets,
                                             &link_ops, link));
     }
@@ -519,6 +527,7 @@ int posture_tls_endpoint_start(uv_loop_t *loop,
         endpoint->random[i] =
             ((uint64_t)endpoint->started_ns + i) * UINT64_C(0x9e3779b97f4a7c15) | 1;
     posture_tls_plan_init(&endpoint->plan, options->tables, options->server_name);
+    endpoint->plan.depth.is_wanted = options->is_deep;
     int r = endpoint_prepare(endpoint);
     if (r < 0) {
         endpoint_free(endpoint);

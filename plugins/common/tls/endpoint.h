@@ -45,6 +45,7 @@ struct posture_tls_endpoint_options {
     uint32_t connections; /* at once */
     struct posture_tls_manners manners;
     size_t facts_budget; /* bytes of JSON for chains, about */
+    bool is_deep;        /* what depth.h names, too */
     const struct posture_tls_tables *tables;
     const struct posture_tls_handshake_context *handshake;
     const struct posture_tls_trust *trust;
@@ -71,6 +72,9 @@ json_t *posture_tls_endpoint_facts(const struct posture_tls_plan *plan,
                                    bool is_reachable, bool is_deadline,
                                    const char *detail, unsigned connections,
                                    int64_t duration_ms);
+/* Those of depth.h, into facts and its list "incomplete": facts_depth.c. */
+void posture_tls_depth_facts(const struct posture_tls_plan *plan, const json_t *chains,
+                             json_t *facts, json_t *incomplete);
 
 /* error.code of the facts schema: "refused" … */
 const char *posture_tls_outcome_code(enum posture_tls_outcome outcome);

@@ -3,14 +3,14 @@
 #ifndef POSTURE_TLS_ENDPOINT_INTERNAL_H
 #define POSTURE_TLS_ENDPOINT_INTERNAL_H
 
+#include "common/tls/chains.h"
 #include "common/tls/endpoint.h"
 
-#include <openssl/sha.h>
+/* Between endpoint.c (one address, its connections), endpoint_chains.c (the certificates
+ * and staples of each) and endpoint_manners.c (what is owed to servers that are asked for
+ * STARTTLS). */
 
-/* Between endpoint.c (one address, its connections) and endpoint_manners.c (what is owed
- * to servers that are asked for STARTTLS). */
-
-enum { CHAINS_MAX = 8, DETAIL_MAX = 160 };
+enum { DETAIL_MAX = 160 };
 
 enum link_phase {
     LINK_TLS,
@@ -32,6 +32,8 @@ struct link {
     struct posture_tls_reader reader;
     struct posture_tls_handshake *handshake;
     struct posture_starttls starttls;
+    struct posture_tls_kept kept; /* of the chain, while its staple is awaited */
+    size_t chain;           /* of endpoint->chains, that was read last; SIZE_MAX: none */
     struct posture_buf say; /* before TLS; out keeps the ClientHello meanwhile */
     struct posture_tls_question question;
 };
@@ -43,9 +45,7 @@ struct posture_tls_endpoint {
     struct posture_tls_plan plan;
     posture_tls_endpoint_cb *done;
     void *data;
-    json_t *chains;
-    unsigned char leaves[CHAINS_MAX][SHA256_DIGEST_LENGTH];
-    size_t leaf_count;
+    struct posture_tls_chains chains;
     char detail[DETAIL_MAX];
     bool is_reachable;
     bool is_deadline;
@@ -58,7 +58,8 @@ struct posture_tls_endpoint {
     int64_t pause_until_ms;
     struct posture_tls_clear clear;
     struct posture_connections *sockets;
-    struct link links[]; /* options.connections */
+    SSL_SESSION *session; /* to be resumed */
+    struct link links[];  /* options.connections */
 };
 
 static inline bool posture_tls_link_is_open(const struct link *link)
@@ -70,6 +71,19 @@ static inline bool posture_tls_has_manners(const struct posture_tls_endpoint *en
 {
     return endpoint->options.manners.protocol != POSTURE_STARTTLS_NONE;
 }
+
+/* The first that is said stays. */
+void posture_tls_detail_set(struct posture_tls_endpoint *endpoint, const char *text);
+/* A chain was read; of a hello in the clear with the authentication of its suite. */
+void posture_tls_link_chain_add(struct link *link,
+                                const struct posture_tls_der *certificates, size_t count,
+                                bool is_truncated,
+                                enum posture_tls_authentication suite_authentication);
+/* EVENT_CERTIFICATE, EVENT_STATUS. */
+void posture_tls_link_chain(struct link *link);
+void posture_tls_link_staple(struct link *link);
+/* No staple comes with the chain that was read last. */
+void posture_tls_link_staple_absent(struct link *link);
 
 void posture_tls_link_shut(struct link *link);
 /* Shuts it, or takes leave of a server that was greeted: then it is shut later. */

@@ -191,8 +191,11 @@ json_t *posture_tls_endpoint_facts(const struct posture_tls_plan *plan,
         json_object_set_new(facts, "groups", groups_json(plan));
         if (plan->dhe_bits > 0)
             json_object_set_new(facts, "dhe_bits", json_integer(plan->dhe_bits));
+        json_t *incomplete = incomplete_json(plan, json_array_size(chains));
+        if (has_any)
+            posture_tls_depth_facts(plan, chains, facts, incomplete);
         json_object_set(facts, "chains", (json_t *)chains);
-        list_set(facts, "incomplete", incomplete_json(plan, json_array_size(chains)));
+        list_set(facts, "incomplete", incomplete);
         list_set(facts, "intolerance", intolerance_json(plan));
     }
     json_object_set_new(facts, "connections", json_integer(connections));

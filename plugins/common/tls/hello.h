@@ -18,7 +18,8 @@ enum posture_tls_share {
     /* Constant, well-known points (nobody holds a secret): for servers that do not take
      * an empty list. Only for groups that are offered and for which there is a constant.
      */
-    POSTURE_TLS_SHARE_CONSTANT,
+    POSTURE_TLS_SHARE_CONSTANT, /* x25519 and secp256r1, to keep it short */
+    POSTURE_TLS_SHARE_ALL,
 };
 
 struct posture_tls_hello {
@@ -35,7 +36,14 @@ struct posture_tls_hello {
     enum posture_tls_share share;
     const char *server_name; /* NULL: no SNI */
     uint8_t random[32];
-    bool has_session_id; /* 32 bytes made of random: TLS 1.3 middlebox compatibility */
+    bool has_session_id;   /* 32 bytes made of random: TLS 1.3 middlebox compatibility */
+    bool asks_status;      /* status_request: a stapled OCSP answer (RFC 6066, 8) */
+    bool asks_ticket;      /* an empty session_ticket (RFC 5077) */
+    bool asks_heartbeat;   /* RFC 6520 */
+    bool asks_compression; /* DEFLATE and LZS before null; never beside TLS 1.3 */
+    bool is_fallback;      /* TLS_FALLBACK_SCSV (RFC 7507) */
+    const uint8_t *alpn;   /* ProtocolNames with their lengths (RFC 7301) */
+    size_t alpn_len;       /* 0: none */
 };
 
 /* Appends the record(s). A hello of 256 to 511 bytes is padded to 512 (RFC 7685: some

@@ -198,7 +198,7 @@ static void versions_recheck(struct posture_tls_plan *plan)
         !has_version_below(plan, POSTURE_TLS_VERSION_COUNT))
         return;
     for (unsigned i = 0; i < POSTURE_TLS_LANE_COUNT; i++) {
-        if (!is_list_done(&plan->lanes[i]))
+        if (!is_list_done(&plan->lanes[i]) && !is_depth_lane(i))
             return;
     }
     plan->are_versions_rechecked = true;
@@ -264,18 +264,19 @@ void posture_tls_plan_wake(struct posture_tls_plan *plan)
     handshake_begin(plan);
     groups_begin(plan);
     versions_recheck(plan);
+    posture_tls_depth_wake(plan);
     proof_begin(plan);
 }
 
-/* Late questions wait for everything else, and those for groups for those for suites,
- * which may answer them. */
+/* Late questions wait for everything else but what is asked in depth, and those for
+ * groups for those for suites, which may answer them. */
 static bool lane_may_ask(const struct posture_tls_plan *plan, unsigned id)
 {
     if (!lane_is_late(&plan->lanes[id]))
         return true;
     for (unsigned i = 0; i < POSTURE_TLS_LANE_COUNT; i++) {
         const struct posture_tls_lane *other = &plan->lanes[i];
-        if (other->state == POSTURE_TLS_LANE_DONE || i == id)
+        if (other->state == POSTURE_TLS_LANE_DONE || i == id || is_depth_lane(i))
             continue;
         if (!is_list_done(other) ||
             (other->purpose == POSTURE_TLS_ASK_ORDER && !is_version_lane(id)))
@@ -335,7 +336,9 @@ unsigned posture_tls_plan_wants(const struct posture_tls_plan *plan,
     if (question->version == POSTURE_TLS_SSL2)
         return 0; /* its one message holds everything */
     if (flight->version >= posture_tls_version_code(POSTURE_TLS_13))
-        return 0;
+        return question->lane == POSTURE_TLS_LANE_SIGNATURES13 && !flight->is_retry
+                   ? POSTURE_TLS_WANT_SEALED
+                   : 0;
     const struct posture_tls_suite *suite =
         posture_tls_suite_find(plan->tables, POSTURE_TLS_PROTOCOL_TLS, flight->suite);
     if (!suite)
@@ -345,11 +348,14 @@ unsigned posture_tls_plan_wants(const struct posture_tls_plan *plan,
     if (suite->authentication >= POSTURE_TLS_AUTH_RSA &&
         !(plan->captured & 1U << suite->authentication))
         wants |= POSTURE_TLS_WANT_CHAIN;
+    if (flight->has_status && !(plan->depth.stapled & 1U << suite->authentication))
+        wants |= POSTURE_TLS_WANT_CHAIN | POSTURE_TLS_WANT_STATUS;
     /* Suites of one exchange share its parameters; only primes may differ by suite. */
     bool is_first = plan->lanes[question->lane].found_count == 0;
     if (suite->exchange == POSTURE_TLS_EXCHANGE_DHE ||
         (suite->exchange == POSTURE_TLS_EXCHANGE_ECDHE &&
-         (is_first || question->purpose == POSTURE_TLS_ASK_GROUP)))
+         (is_first || question->purpose == POSTURE_TLS_ASK_GROUP ||
+          question->lane == POSTURE_TLS_LANE_SIGNATURES12)))
         wants |= POSTURE_TLS_WANT_EXCHANGE;
     return wants;
 }

@@ -3,6 +3,7 @@
 #ifndef POSTURE_TLS_PLAN_H
 #define POSTURE_TLS_PLAN_H
 
+#include "common/tls/depth.h"
 #include "common/tls/hello.h"
 #include "common/tls/reader.h"
 
@@ -10,14 +11,20 @@
  * What to ask one server next, and what its answers mean. Pure: questions out, answers
  * in; no socket, no clock. Enumeration is by elimination: offer everything, the server
  * picks one, take it away, until it refuses; one lane per version, two for groups, one
- * for TLS 1.3 certificates. Lanes are independent, so that several questions can be under
- * way at once.
+ * for TLS 1.3 certificates, and those of depth.h. Lanes are independent, so that several
+ * questions can be under way at once.
  */
 enum posture_tls_lane_id {
     /* 0 to 5: enum posture_tls_version */
     POSTURE_TLS_LANE_GROUPS13 = POSTURE_TLS_VERSION_COUNT,
     POSTURE_TLS_LANE_GROUPS12,
     POSTURE_TLS_LANE_HANDSHAKE,
+    /* in depth: they begin when all versions are known */
+    POSTURE_TLS_LANE_SIGNATURES12,
+    POSTURE_TLS_LANE_SIGNATURES13,
+    POSTURE_TLS_LANE_FEATURES,
+    POSTURE_TLS_LANE_ALPN,
+    POSTURE_TLS_LANE_SESSION,
     POSTURE_TLS_LANE_COUNT
 };
 
@@ -27,7 +34,14 @@ enum posture_tls_purpose {
     POSTURE_TLS_ASK_ORDER,   /* what was accepted, reversed: whose order counts? */
     POSTURE_TLS_ASK_CONFIRM, /* after a refusal: does the server still answer? */
     POSTURE_TLS_ASK_GROUP,
-    POSTURE_TLS_ASK_HANDSHAKE, /* a whole TLS 1.3 handshake by OpenSSL */
+    POSTURE_TLS_ASK_HANDSHAKE, /* a whole handshake by OpenSSL: 1.3; lane SESSION: older
+                                */
+    POSTURE_TLS_ASK_SIGNATURE, /* TLS 1.2: which of what is left? 1.3: this one alone? */
+    POSTURE_TLS_ASK_REST,      /* TLS 1.3: any scheme that no certificate hints at? */
+    POSTURE_TLS_ASK_FEATURES,  /* what no other hello was good for */
+    POSTURE_TLS_ASK_FALLBACK,  /* a lower version, said to be a fallback */
+    POSTURE_TLS_ASK_PROTOCOL,  /* ALPN: which of what is left? */
+    POSTURE_TLS_ASK_RESUME,    /* lane SESSION: by OpenSSL, the session of before */
 };
 
 /* How much of a hello a server is asked to bear. */
@@ -44,12 +58,16 @@ struct posture_tls_question {
     enum posture_tls_version version; /* highest that is offered */
     unsigned number;                  /* from 1, in the order of asking */
     bool is_opening;                  /* every version at once */
+    bool is_handshake;                /* by OpenSSL; hello is not set */
     bool is_joint; /* TLS 1.3: groups are left out too, so that one answer shows a suite
                       and a group */
     struct posture_tls_hello hello; /* its lists point into this struct; random unset */
     uint32_t suites[POSTURE_TLS_SUITES_MAX];
     uint16_t groups[POSTURE_TLS_GROUPS_MAX];
     uint16_t versions[4];
+    uint16_t signatures[POSTURE_TLS_SIGNATURES_MAX];
+    uint8_t alpn[POSTURE_TLS_ALPN_BYTES_MAX];
+    size_t alpn_len;
     enum posture_tls_authentication
         authentication; /* HANDSHAKE: RSA or ECDSA only; OTHER: any */
     uint16_t group;     /* HANDSHAKE: what the server chose before; 0: unknown */
@@ -145,6 +163,7 @@ struct posture_tls_plan {
     unsigned handshakes;
     enum posture_tls_authentication handshake_leaf;
     bool handshake_failed;
+    struct posture_tls_depth depth;
     enum posture_tls_outcome failure; /* why phase is OVER without a version */
 };
 
@@ -158,7 +177,14 @@ bool posture_tls_plan_next(struct posture_tls_plan *plan,
 bool posture_tls_plan_is_done(const struct posture_tls_plan *plan);
 
 /* After EVENT_HELLO: what else of the flight is worth waiting for. */
-enum { POSTURE_TLS_WANT_CHAIN = 1 << 0, POSTURE_TLS_WANT_EXCHANGE = 1 << 1 };
+enum {
+    POSTURE_TLS_WANT_CHAIN = 1 << 0,
+    POSTURE_TLS_WANT_EXCHANGE = 1 << 1,
+    POSTURE_TLS_WANT_STATUS = 1 << 2, /* a staple; with the chain that it is for */
+    POSTURE_TLS_WANT_SEALED = 1 << 3, /* TLS 1.3: more than an encrypted alert */
+};
+/* A record of TLS 1.3 that is longer than this holds more than an alert. */
+enum { POSTURE_TLS_SEALED_MIN = 100 };
 unsigned posture_tls_plan_wants(const struct posture_tls_plan *plan,
                                 const struct posture_tls_question *question,
                                 const struct posture_tls_flight *flight,
@@ -168,6 +194,17 @@ unsigned posture_tls_plan_wants(const struct posture_tls_plan *plan,
 void posture_tls_plan_captured(struct posture_tls_plan *plan,
                                enum posture_tls_authentication authentication,
                                uint16_t leaf_group);
+/* The same chain's staple was read. */
+void posture_tls_plan_stapled(struct posture_tls_plan *plan,
+                              enum posture_tls_authentication authentication);
+/* A new leaf: its kind of key and its curve by the names of the tables (curve may be
+ * NULL). */
+void posture_tls_plan_leaf(struct posture_tls_plan *plan, const char *key_type,
+                           const char *curve);
+/* Before the answer to a question that is_handshake: what OpenSSL has learnt. */
+void posture_tls_plan_learnt(struct posture_tls_plan *plan,
+                             const struct posture_tls_question *question,
+                             const struct posture_tls_session *session);
 /* flight: may be NULL unless the outcome is ANSWERED (but for HANDSHAKE) or ALERTED. */
 void posture_tls_plan_answer(struct posture_tls_plan *plan,
                              const struct posture_tls_question *question,

@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum {
-    RETRIES_MAX = 1,
     OPENING_SILENCES_MAX = 3, /* then the server is called silent */
     ALERT_HANDSHAKE_FAILURE = 40,
     ALERT_PROTOCOL_VERSION = 70,
@@ -52,8 +51,11 @@ static void flight_groups(struct posture_tls_plan *plan,
                           const struct posture_tls_flight *flight)
 {
     if (flight->dhe_bits > 0 &&
-        (plan->dhe_bits == 0 || flight->dhe_bits < plan->dhe_bits))
+        (plan->dhe_bits == 0 || flight->dhe_bits < plan->dhe_bits)) {
         plan->dhe_bits = flight->dhe_bits;
+        plan->depth.dhe_group =
+            posture_tls_prime_name(plan->tables, flight->prime, flight->prime_len);
+    }
     if (!flight->has_group)
         return;
     if (flight->version >= posture_tls_version_code(POSTURE_TLS_13))
@@ -324,7 +326,7 @@ static void first_refused(struct posture_tls_plan *plan,
         lane_ready(lane, POSTURE_TLS_ASK_FIRST);
         return;
     }
-    if (is_silent && lane->retries++ < RETRIES_MAX && plan->is_full_fine) {
+    if (is_silent && lane->retries++ < POSTURE_TLS_RETRIES_MAX && plan->is_full_fine) {
         lane->state = POSTURE_TLS_LANE_READY;
         return;
     }
@@ -364,7 +366,7 @@ static void suite_refused(struct posture_tls_plan *plan,
         lane->needs_confirm = lane->needs_confirm || !alert_is_clean(flight);
         break;
     default:
-        if (lane->retries++ < RETRIES_MAX) {
+        if (lane->retries++ < POSTURE_TLS_RETRIES_MAX) {
             lane->state = POSTURE_TLS_LANE_READY;
             return;
         }
@@ -381,9 +383,12 @@ static void suite_refused(struct posture_tls_plan *plan,
     lane_close(plan, lane);
 }
 
-static void order_refused(struct posture_tls_lane *lane, enum posture_tls_outcome outcome)
+/* is_plain: the hello held nothing that a refusal may be meant for but its lists. */
+static void order_refused(struct posture_tls_lane *lane, enum posture_tls_outcome outcome,
+                          bool is_plain)
 {
-    if (outcome != POSTURE_TLS_ALERTED && lane->retries++ < RETRIES_MAX) {
+    if ((outcome != POSTURE_TLS_ALERTED || !is_plain) &&
+        lane->retries++ < POSTURE_TLS_RETRIES_MAX) {
         lane->state = POSTURE_TLS_LANE_READY;
         return;
     }
@@ -444,7 +449,7 @@ static void group_refused(struct posture_tls_plan *plan, struct posture_tls_lane
         return;
     }
     if (lane->purpose == POSTURE_TLS_ASK_CONFIRM) {
-        order_refused(lane, outcome);
+        order_refused(lane, outcome, /* is_plain = */ true);
         return;
     }
     if (outcome == POSTURE_TLS_ALERTED && alert_is_clean(flight)) {
@@ -455,7 +460,7 @@ static void group_refused(struct posture_tls_plan *plan, struct posture_tls_lane
                outcome == POSTURE_TLS_RESET) {
         lane->needs_confirm = true;
         lane_ready(lane, POSTURE_TLS_ASK_CONFIRM);
-    } else if (lane->retries++ < RETRIES_MAX) {
+    } else if (lane->retries++ < POSTURE_TLS_RETRIES_MAX) {
         lane->state = POSTURE_TLS_LANE_READY;
     } else {
         lane->is_incomplete = true;
@@ -472,7 +477,7 @@ static void handshake_answered(struct posture_tls_plan *plan,
     if (outcome != POSTURE_TLS_ANSWERED) {
         bool is_refusal = outcome == POSTURE_TLS_ALERTED ||
                           outcome == POSTURE_TLS_CLOSED || outcome == POSTURE_TLS_RESET;
-        if (!is_refusal && lane->retries++ < RETRIES_MAX) {
+        if (!is_refusal && lane->retries++ < POSTURE_TLS_RETRIES_MAX) {
             lane->state = POSTURE_TLS_LANE_READY;
             return;
         }
@@ -524,14 +529,15 @@ static bool opening_answered(struct posture_tls_plan *plan,
 /* The first handshake may fail of our own accord: OpenSSL knows less than we ask for. */
 static bool is_no_refusal(const struct posture_tls_question *question)
 {
-    return question->lane == POSTURE_TLS_LANE_HANDSHAKE &&
-           question->authentication == POSTURE_TLS_AUTH_OTHER;
+    return question->lane == POSTURE_TLS_LANE_SESSION ||
+           (question->lane == POSTURE_TLS_LANE_HANDSHAKE &&
+            question->authentication == POSTURE_TLS_AUTH_OTHER);
 }
 
 static void proof_answered(struct posture_tls_plan *plan, struct posture_tls_lane *lane,
                            bool is_answer)
 {
-    if (!is_answer && lane->retries++ < RETRIES_MAX) {
+    if (!is_answer && lane->retries++ < POSTURE_TLS_RETRIES_MAX) {
         lane->state = POSTURE_TLS_LANE_READY;
         return;
     }
@@ -558,9 +564,14 @@ void posture_tls_plan_answer(struct posture_tls_plan *plan,
         proof_answered(plan, lane, is_answer);
         return;
     }
-    if (!is_answer && !is_no_refusal(question) && !lane->is_recheck)
+    if (is_answer && !question->is_handshake)
+        posture_tls_depth_observe(plan, question, flight);
+    if (!is_answer && !is_no_refusal(question) && !lane->is_recheck &&
+        !posture_tls_depth_is_fallback_alert(question, outcome, flight))
         lane->refused_at = plan->asked;
-    if (question->lane == POSTURE_TLS_LANE_HANDSHAKE)
+    if (is_depth_lane(question->lane))
+        posture_tls_depth_answer(plan, question, outcome, flight);
+    else if (question->lane == POSTURE_TLS_LANE_HANDSHAKE)
         handshake_answered(plan, outcome, question);
     else if (!is_version_lane(question->lane) && is_answer)
         group_answered(plan, question, flight);
@@ -575,6 +586,6 @@ void posture_tls_plan_answer(struct posture_tls_plan *plan,
     else if (question->purpose == POSTURE_TLS_ASK_SUITE)
         suite_refused(plan, question, outcome, flight);
     else
-        order_refused(lane, outcome);
+        order_refused(lane, outcome, !question->hello.asks_compression);
     posture_tls_plan_wake(plan);
 }

@@ -5,11 +5,13 @@
 
 #include "common/tls/plan.h"
 
-/* Between the three files of the plan: plan.c (which lane is next), plan_question.c (what
- * its hello holds), plan_answer.c (what the answer means). */
+/* Between the files of the plan: plan.c (which lane is next), plan_question.c (what its
+ * hello holds), plan_answer.c (what the answer means), plan_depth.c (all three of the
+ * lanes in depth). */
 
 enum {
     POSTURE_TLS_OPENINGS = 5,
+    POSTURE_TLS_RETRIES_MAX = 1,
     CONTRADICTIONS_MAX = 4, /* then nothing more is asked again */
 };
 
@@ -21,6 +23,11 @@ static inline struct posture_tls_lane *lane_of(struct posture_tls_plan *plan, un
 static inline bool is_version_lane(unsigned id)
 {
     return id < POSTURE_TLS_VERSION_COUNT;
+}
+
+static inline bool is_depth_lane(unsigned id)
+{
+    return id >= POSTURE_TLS_LANE_SIGNATURES12;
 }
 
 static inline void lane_ready(struct posture_tls_lane *lane,
@@ -75,5 +82,39 @@ bool posture_tls_plan_groups12_version(const struct posture_tls_plan *plan,
 void posture_tls_plan_question(const struct posture_tls_plan *plan,
                                enum posture_tls_lane_id lane,
                                struct posture_tls_question *ret);
+
+/* The lanes in depth: wakes them; fills lists of the question, before the common part of
+ * its hello and after it; takes the answer. */
+void posture_tls_depth_wake(struct posture_tls_plan *plan);
+void posture_tls_depth_question(const struct posture_tls_plan *plan,
+                                enum posture_tls_lane_id lane,
+                                struct posture_tls_question *q);
+void posture_tls_depth_hello(const struct posture_tls_plan *plan,
+                             struct posture_tls_question *q);
+void posture_tls_depth_answer(struct posture_tls_plan *plan,
+                              const struct posture_tls_question *question,
+                              enum posture_tls_outcome outcome,
+                              const struct posture_tls_flight *flight);
+/* What any answer in the clear says beside its choice. */
+void posture_tls_depth_observe(struct posture_tls_plan *plan,
+                               const struct posture_tls_question *question,
+                               const struct posture_tls_flight *flight);
+/* Between plan_depth.c and plan_depth_answer.c. */
+/* -1: no code point of the table. */
+int posture_tls_depth_signature_index(const struct posture_tls_plan *plan, uint16_t code);
+/* True when it is new in the list. */
+bool posture_tls_depth_signature_add(uint16_t *list, size_t *count, uint16_t code);
+/* A scheme of TLS 1.3 to be asked for alone now; -1: none. Before the rest was asked,
+ * those that a leaf's key allows. */
+int posture_tls_depth_signature13_next(const struct posture_tls_plan *plan);
+/* The version below the highest; -1: there is only one. */
+int posture_tls_depth_fallback(const struct posture_tls_plan *plan);
+/* version < 0: there is nothing to ask. */
+void posture_tls_depth_begin(struct posture_tls_plan *plan, enum posture_tls_lane_id id,
+                             int version, enum posture_tls_purpose purpose);
+/* RFC 7507: the refusal that was hoped for. */
+bool posture_tls_depth_is_fallback_alert(const struct posture_tls_question *question,
+                                         enum posture_tls_outcome outcome,
+                                         const struct posture_tls_flight *flight);
 
 #endif

@@ -296,13 +296,18 @@ void posture_tls_plan_question(const struct posture_tls_plan *plan,
     ret->purpose = state->purpose;
     ret->is_opening = false;
     ret->is_joint = false;
+    ret->is_handshake = false;
+    ret->alpn_len = 0;
     ret->group = 0;
     ret->authentication = POSTURE_TLS_AUTH_OTHER;
     if (lane == POSTURE_TLS_LANE_HANDSHAKE) {
         handshake_question(plan, ret);
+        ret->is_handshake = true;
         return;
     }
-    if ((unsigned)lane >= POSTURE_TLS_VERSION_COUNT)
+    if (is_depth_lane(lane))
+        posture_tls_depth_question(plan, lane, ret);
+    else if ((unsigned)lane >= POSTURE_TLS_VERSION_COUNT)
         groups_question(plan, lane, ret);
     else
         suites_question(plan, lane, ret);
@@ -329,4 +334,5 @@ void posture_tls_plan_question(const struct posture_tls_plan *plan,
                     posture_tls_version_code((enum posture_tls_version)v);
         }
     }
+    posture_tls_depth_hello(plan, ret);
 }

@@ -75,6 +75,7 @@ static int address_start(void *data, uv_loop_t *loop,
                     .timeout_ms = probe->options.starttls_timeout_ms,
                     .pause_ms = probe->options.pause_ms,
                     .connections_max = probe->options.connections_max},
+        .is_deep = probe->options.is_deep,
         .facts_budget = FACTS_BUDGET / count < FACTS_BUDGET_MIN ? FACTS_BUDGET_MIN
                                                                 : FACTS_BUDGET / count,
         .tables = probe->options.context->tables,

@@ -35,6 +35,7 @@ struct posture_tls_probe_options {
     uint32_t timeout_ms;                         /* one connection */
     uint32_t deadline_ms;                        /* the whole target */
     uint32_t connections;                        /* at once to one address; 1 to 16 */
+    bool is_deep;                                /* all that depth.h names, too */
     /* STARTTLS; with NONE the rest says nothing. */
     enum posture_starttls_protocol starttls;
     const char *helo;             /* who we say we are */

@@ -19,8 +19,16 @@ enum {
     MESSAGE_CERTIFICATE = 11,
     MESSAGE_KEY_EXCHANGE = 12,
     MESSAGE_HELLO_DONE = 14,
+    MESSAGE_STATUS = 22,
+    EXT_STATUS_REQUEST = 5,
+    EXT_HEARTBEAT = 15,
+    EXT_ALPN = 16,
+    EXT_ENCRYPT_THEN_MAC = 22,
+    EXT_EXTENDED_MASTER_SECRET = 23,
+    EXT_SESSION_TICKET = 35,
     EXT_SUPPORTED_VERSIONS = 43,
     EXT_KEY_SHARE = 51,
+    EXT_RENEGOTIATION_INFO = 0xff01,
     CURVE_EXPLICIT_PRIME = 1,
     CURVE_EXPLICIT_CHAR2 = 2,
     CURVE_NAMED = 3,
@@ -75,16 +83,55 @@ static struct cursor cursor_part(struct cursor *c, size_t n)
     return part;
 }
 
+/* RFC 7301, 3.1: a list of exactly one name. */
+static bool alpn_read(struct posture_tls_flight *flight, struct cursor ext)
+{
+    struct cursor list = cursor_part(&ext, 2);
+    struct cursor name = cursor_part(&list, 1);
+    if (name.is_bad || name.left == 0 || list.left > 0 || ext.left > 0)
+        return false;
+    flight->alpn_len = (uint8_t)name.left;
+    memcpy(flight->alpn, name.at, name.left);
+    return true;
+}
+
 static int hello_extensions(struct posture_tls_flight *flight, struct cursor *all)
 {
     while (all->left > 0 && !all->is_bad) {
         uint32_t type = cursor_number(all, 2);
         struct cursor ext = cursor_part(all, 2);
-        if (type == EXT_SUPPORTED_VERSIONS) {
+        switch (type) {
+        case EXT_SUPPORTED_VERSIONS:
             flight->version = (uint16_t)cursor_number(&ext, 2);
-        } else if (type == EXT_KEY_SHARE) {
+            break;
+        case EXT_KEY_SHARE:
             flight->group = (uint16_t)cursor_number(&ext, 2);
             flight->has_group = true;
+            break;
+        case EXT_STATUS_REQUEST:
+            flight->has_status = true;
+            break;
+        case EXT_HEARTBEAT:
+            flight->has_heartbeat = true;
+            break;
+        case EXT_ENCRYPT_THEN_MAC:
+            flight->has_encrypt_then_mac = true;
+            break;
+        case EXT_EXTENDED_MASTER_SECRET:
+            flight->has_extended_master_secret = true;
+            break;
+        case EXT_SESSION_TICKET:
+            flight->has_ticket = true;
+            break;
+        case EXT_RENEGOTIATION_INFO:
+            flight->has_renegotiation_info = true;
+            break;
+        case EXT_ALPN:
+            if (!alpn_read(flight, ext))
+                return POSTURE_E_PROTOCOL;
+            break;
+        default:
+            break;
         }
         if (ext.is_bad)
             return POSTURE_E_PROTOCOL;
@@ -100,9 +147,11 @@ static int hello_read(struct posture_tls_flight *flight, struct cursor c)
     const uint8_t *random = cursor_bytes(&c, 32);
     struct cursor session = cursor_part(&c, 1);
     flight->suite = cursor_number(&c, 2);
-    cursor_number(&c, 1); /* compression */
-    if (c.is_bad || session.is_bad || session.left > 32 || flight->version >> 8 != 3)
+    flight->compression = (uint8_t)cursor_number(&c, 1);
+    if (c.is_bad || session.is_bad || session.left > POSTURE_TLS_SESSION_ID_MAX ||
+        flight->version >> 8 != 3)
         return POSTURE_E_PROTOCOL;
+    flight->session_id_len = (uint8_t)session.left;
     flight->is_retry = !memcmp(random, retry_random, sizeof(retry_random));
     if (c.left > 0) {
         struct cursor extensions = cursor_part(&c, 2);
@@ -148,6 +197,16 @@ static uint32_t prime_bits(const uint8_t *p, size_t len)
     return bits;
 }
 
+static void prime_keep(struct posture_tls_flight *flight, const uint8_t *p, size_t len)
+{
+    while (len > 0 && *p == 0) {
+        p++;
+        len--;
+    }
+    flight->prime_len = len <= sizeof(flight->prime) ? len : 0;
+    memcpy(flight->prime, p, flight->prime_len);
+}
+
 /* The groups of RFC 7919 share their first 128 bits (the expansion of e) and differ in
  * length. */
 static void prime_name(struct posture_tls_flight *flight, const uint8_t *p, size_t len)
@@ -166,6 +225,27 @@ static void prime_name(struct posture_tls_flight *flight, const uint8_t *p, size
             flight->has_group = true;
         }
     }
+}
+
+/* TLS 1.2 names the scheme of the signature that ends the message (RFC 5246, 7.4.3); c
+ * stands behind the curve's name or the prime. Without a certificate there is none. */
+static void signature_read(struct posture_tls_flight *flight,
+                           enum posture_tls_exchange exchange, struct cursor c)
+{
+    if (flight->version != 0x0303 || flight->group >= 0xff00)
+        return;
+    if (exchange == POSTURE_TLS_EXCHANGE_ECDHE) {
+        cursor_part(&c, 1); /* the server's point */
+    } else if (exchange == POSTURE_TLS_EXCHANGE_DHE) {
+        cursor_part(&c, 2); /* generator */
+        cursor_part(&c, 2); /* the server's value */
+    } else {
+        return;
+    }
+    if (c.is_bad || c.left < 4)
+        return;
+    flight->signature = (uint16_t)cursor_number(&c, 2);
+    flight->has_signature = true;
 }
 
 static int key_exchange_read(struct posture_tls_reader *reader, struct cursor c)
@@ -190,8 +270,24 @@ static int key_exchange_read(struct posture_tls_reader *reader, struct cursor c)
             return POSTURE_E_PROTOCOL;
         flight->dhe_bits = prime_bits(p.at, p.left);
         prime_name(flight, p.at, p.left);
+        prime_keep(flight, p.at, p.left);
     }
-    return c.is_bad ? POSTURE_E_PROTOCOL : 0;
+    if (c.is_bad)
+        return POSTURE_E_PROTOCOL;
+    signature_read(flight, reader->exchange, c);
+    return 0;
+}
+
+/* RFC 6066, 8: a type, ocsp alone is asked for, and the response. */
+static int status_read(struct posture_tls_flight *flight, struct cursor c)
+{
+    uint32_t type = cursor_number(&c, 1);
+    struct cursor response = cursor_part(&c, 3);
+    if (type != 1 || response.is_bad || response.left == 0)
+        return POSTURE_E_PROTOCOL;
+    flight->staple.bytes = response.at;
+    flight->staple.len = response.left;
+    return 0;
 }
 
 static int message_read(struct posture_tls_reader *reader, uint8_t type,
@@ -211,10 +307,13 @@ static int message_read(struct posture_tls_reader *reader, uint8_t type,
     case MESSAGE_KEY_EXCHANGE:
         *ret_event = POSTURE_TLS_EVENT_KEY_EXCHANGE;
         return key_exchange_read(reader, body);
+    case MESSAGE_STATUS:
+        *ret_event = POSTURE_TLS_EVENT_STATUS;
+        return status_read(flight, body);
     case MESSAGE_HELLO_DONE:
         *ret_event = POSTURE_TLS_EVENT_DONE;
         return 0;
-    default: /* CertificateRequest, CertificateStatus, HelloRequest: of no use here */
+    default: /* CertificateRequest, HelloRequest: of no use here */
         if (++reader->odd_records > ODD_RECORDS_MAX)
             return POSTURE_E_PROTOCOL;
         return 0;
@@ -302,6 +401,8 @@ static int record_next(struct posture_tls_reader *reader,
         if (!reader->flight.has_hello)
             return POSTURE_E_PROTOCOL;
         *ret_event = POSTURE_TLS_EVENT_DONE;
+        if (type == RECORD_DATA && body > reader->flight.sealed_max)
+            reader->flight.sealed_max = body;
         break;
     }
     reader->in_at += RECORD_HEADER + body;
@@ -364,7 +465,7 @@ void posture_tls_reader_reset(struct posture_tls_reader *reader, bool expects_ss
     posture_buf_clear(&reader->in);
     posture_buf_clear(&reader->handshake);
     reader->in_at = 0;
-    memset(&reader->flight, 0, sizeof(reader->flight));
+    memset(&reader->flight, 0, offsetof(struct posture_tls_flight, prime));
     reader->total = 0;
     reader->message_len = 0;
     reader->odd_records = 0;

@@ -8,9 +8,9 @@
 
 /*
  * Reads what a server sends in the clear: records, alerts, ServerHello,
- * HelloRetryRequest, Certificate (up to TLS 1.2), ServerKeyExchange, ServerHelloDone, and
- * the SSLv2 SERVER-HELLO. Incremental, pure and bounded: no I/O, at most
- * POSTURE_TLS_BYTES_MAX bytes of one connection.
+ * HelloRetryRequest, Certificate (up to TLS 1.2), CertificateStatus, ServerKeyExchange,
+ * ServerHelloDone, and the SSLv2 SERVER-HELLO. Incremental, pure and bounded: no I/O, at
+ * most POSTURE_TLS_BYTES_MAX bytes of one connection.
  */
 enum {
     POSTURE_TLS_BYTES_MAX = 384 * 1024,
@@ -18,6 +18,7 @@ enum {
     POSTURE_TLS_CERTIFICATES_MAX = 32,
     POSTURE_TLS_CERTIFICATE_MAX = 192 * 1024,
     POSTURE_TLS_SSL2_SUITES_MAX = 64,
+    POSTURE_TLS_SESSION_ID_MAX = 32,
 };
 
 enum posture_tls_event {
@@ -25,7 +26,8 @@ enum posture_tls_event {
     POSTURE_TLS_EVENT_HELLO, /* version, suite, group: a ServerHello or HelloRetryRequest
                               */
     POSTURE_TLS_EVENT_CERTIFICATE,  /* certificates[]: valid until the next call */
-    POSTURE_TLS_EVENT_KEY_EXCHANGE, /* group or dhe_bits */
+    POSTURE_TLS_EVENT_STATUS,       /* staple: valid until the next call */
+    POSTURE_TLS_EVENT_KEY_EXCHANGE, /* group or dhe_bits, signature */
     POSTURE_TLS_EVENT_DONE,         /* ServerHelloDone, or the clear part is over */
     POSTURE_TLS_EVENT_ALERT,        /* fatal, or close_notify */
 };
@@ -51,6 +53,23 @@ struct posture_tls_flight {
     bool is_truncated; /* more certificates were sent than are kept */
     uint32_t ssl2_suites[POSTURE_TLS_SSL2_SUITES_MAX];
     size_t ssl2_count;
+    /* What the ServerHello says beside its choice. */
+    bool has_extended_master_secret;
+    bool has_encrypt_then_mac;
+    bool has_renegotiation_info;
+    bool has_ticket;
+    bool has_status; /* a staple will follow */
+    bool has_heartbeat;
+    uint8_t compression;
+    uint8_t session_id_len;
+    uint8_t alpn_len; /* 0: no protocol chosen */
+    uint8_t alpn[255];
+    bool has_signature;
+    uint16_t signature;                   /* scheme of the ServerKeyExchange, TLS 1.2 */
+    size_t sealed_max;                    /* longest encrypted record so far */
+    struct posture_tls_der staple;        /* OCSPResponse */
+    size_t prime_len;                     /* of prime; 0: none, or longer than is kept */
+    uint8_t prime[POSTURE_TLS_PRIME_MAX]; /* last: only set with prime_len */
 };
 
 struct posture_tls_reader {

@@ -39,8 +39,9 @@ struct flight_case {
     enum posture_tls_exchange exchange;
     bool has_psk_hint;
     /* expected */
-    const char *events; /* H hello, C certificate, K key exchange, D done, A alert; then
-                           '!' and: */
+    const char *
+        events; /* H hello, C certificate, S staple, K key exchange, D done, A alert; then
+                   '!' and: */
     int error;
     uint16_t version;
     uint32_t suite;
@@ -210,7 +211,7 @@ static int case_run(const struct flight_case *c, size_t step,
             r = posture_tls_reader_next(reader, &event);
             if (r < 0 || event == POSTURE_TLS_EVENT_NONE)
                 break;
-            events[n++] = "-HCKDA"[event];
+            events[n++] = "-HCSKDA"[event];
             if (event == POSTURE_TLS_EVENT_HELLO)
                 posture_tls_reader_set_exchange(reader, c->exchange, c->has_psk_hint);
         }

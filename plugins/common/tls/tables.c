@@ -49,6 +49,16 @@ struct posture_tls_tables *posture_tls_tables_free(struct posture_tls_tables *ta
         free(tables->suites[i].name);
     for (size_t i = 0; i < tables->group_count; i++)
         free(tables->groups[i].name);
+    for (size_t i = 0; i < tables->signature_count; i++) {
+        free(tables->signature_rows[i].name);
+        free(tables->signature_rows[i].key_type);
+    }
+    for (size_t i = 0; i < tables->prime_count; i++) {
+        free(tables->primes[i].name);
+        free(tables->primes[i].bytes);
+    }
+    for (size_t i = 0; i < tables->alpn_count; i++)
+        free(tables->alpn[i]);
     free(tables);
     return NULL;
 }
@@ -170,6 +180,8 @@ static int suite_add(struct posture_tls_tables *tables, const json_t *row)
         exchanges, posture_json_string(row, "key_exchange"));
     suite->authentication =
         (enum posture_tls_authentication)word_find(authentications, authentication);
+    const char *mode = posture_json_string(row, "mode");
+    suite->is_cbc = mode && !strcmp(mode, "CBC");
     suite->has_psk_hint = !strcmp(authentication, "PSK");
     suite->rank = suite_rank(suite, suite_is_common(row));
     suite->name = posture_strdup(name);
@@ -205,10 +217,59 @@ static int signature_add(struct posture_tls_tables *tables, const json_t *row)
 {
     if (tables->signature_count >= POSTURE_TLS_SIGNATURES_MAX)
         return POSTURE_E_LIMIT;
+    struct posture_tls_signature *signature =
+        &tables->signature_rows[tables->signature_count];
+    const char *name = posture_json_string(row, "name");
+    const char *key_type = posture_json_string(row, "key_type");
+    const char *protocol = posture_json_string(row, "protocol");
     unsigned long code = 0;
+    if (!name || !key_type || !protocol)
+        return POSTURE_E_FORMAT;
     POSTURE_TRY(code_read(row, 0xffff, &code));
     tables->signatures[tables->signature_count++] = (uint16_t)code;
+    signature->code = (uint16_t)code;
+    signature->is_tls12_only = !strcmp(protocol, "tls12");
+    signature->name = posture_strdup(name);
+    signature->key_type = posture_strdup(key_type);
+    return signature->name && signature->key_type ? 0 : -ENOMEM;
+}
+
+static int prime_add(struct posture_tls_tables *tables, const json_t *row)
+{
+    if (tables->prime_count >= POSTURE_TLS_PRIMES_MAX)
+        return POSTURE_E_LIMIT;
+    struct posture_tls_prime *prime = &tables->primes[tables->prime_count];
+    const char *name = posture_json_string(row, "name");
+    const char *text = posture_json_string(row, "prime");
+    size_t len = text ? strlen(text) : 0;
+    if (!name || len == 0 || len % 2 != 0 || len / 2 > POSTURE_TLS_PRIME_MAX)
+        return POSTURE_E_FORMAT;
+    tables->prime_count++;
+    prime->name = posture_strdup(name);
+    prime->bytes = posture_malloc(len / 2);
+    if (!prime->name || !prime->bytes)
+        return -ENOMEM;
+    for (size_t i = 0; i < len; i += 2) {
+        char byte[3] = {text[i], text[i + 1], '\0'};
+        char *end = NULL;
+        prime->bytes[prime->len++] = (uint8_t)strtoul(byte, &end, 16);
+        if (*end != '\0')
+            return POSTURE_E_FORMAT;
+    }
     return 0;
+}
+
+static int alpn_add(struct posture_tls_tables *tables, const json_t *row)
+{
+    const char *name = posture_json_string(row, "name");
+    if (!name || name[0] == '\0' || strlen(name) > 255)
+        return POSTURE_E_FORMAT;
+    if (!json_is_true(json_object_get(row, "offer")))
+        return 0;
+    if (tables->alpn_count >= POSTURE_TLS_ALPN_MAX)
+        return POSTURE_E_LIMIT;
+    tables->alpn[tables->alpn_count] = posture_strdup(name);
+    return tables->alpn[tables->alpn_count++] ? 0 : -ENOMEM;
 }
 
 static int table_load(struct posture_tls_tables *tables, const char *data_dir,
@@ -258,6 +319,10 @@ int posture_tls_tables_load(const char *data_dir, struct posture_tls_tables **re
         table_load(tables, data_dir, "tls/groups.json", "groups", group_add, reterr));
     POSTURE_TRY(table_load(tables, data_dir, "tls/signatures.json", "signatures",
                            signature_add, reterr));
+    POSTURE_TRY(
+        table_load(tables, data_dir, "tls/primes.json", "primes", prime_add, reterr));
+    POSTURE_TRY(
+        table_load(tables, data_dir, "tls/alpn.json", "protocols", alpn_add, reterr));
     qsort(tables->suites, tables->suite_count, sizeof(tables->suites[0]), suite_compare);
     *ret = POSTURE_TAKE(tables);
     return 0;
@@ -316,4 +381,27 @@ const char *posture_tls_group_name(const struct posture_tls_tables *tables, uint
         return group->name;
     snprintf(buf, POSTURE_TLS_CODE_TEXT, "0x%04X", (unsigned)code);
     return buf;
+}
+
+const char *posture_tls_signature_name(const struct posture_tls_tables *tables,
+                                       uint16_t code,
+                                       char buf[static POSTURE_TLS_CODE_TEXT])
+{
+    for (size_t i = 0; i < tables->signature_count; i++) {
+        if (tables->signature_rows[i].code == code)
+            return tables->signature_rows[i].name;
+    }
+    snprintf(buf, POSTURE_TLS_CODE_TEXT, "0x%04X", (unsigned)code);
+    return buf;
+}
+
+const char *posture_tls_prime_name(const struct posture_tls_tables *tables,
+                                   const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < tables->prime_count; i++) {
+        const struct posture_tls_prime *prime = &tables->primes[i];
+        if (prime->len == len && !memcmp(prime->bytes, bytes, len))
+            return prime->name;
+    }
+    return NULL;
 }

@@ -11,14 +11,17 @@
 #include <stdint.h>
 
 /*
- * The IANA registries as data: schemas/tls/{suites,groups,signatures}.json. Loaded once,
- * then read-only. Suites stand in the order in which the prober offers them: forward
- * secret ones first, so that the first answer brings a group with it.
+ * The registries as data: schemas/tls/{suites,groups,signatures,primes,alpn}.json. Loaded
+ * once, then read-only. Suites stand in the order in which the prober offers them:
+ * forward secret ones first, so that the first answer brings a group with it.
  */
 enum {
     POSTURE_TLS_SUITES_MAX = 512,
     POSTURE_TLS_GROUPS_MAX = 96,
     POSTURE_TLS_SIGNATURES_MAX = 96,
+    POSTURE_TLS_PRIMES_MAX = 32,
+    POSTURE_TLS_PRIME_MAX = 1024, /* bytes: 8192 bits */
+    POSTURE_TLS_ALPN_MAX = 64,
     POSTURE_TLS_CODE_TEXT = 16,
 };
 
@@ -62,6 +65,7 @@ struct posture_tls_suite {
     enum posture_tls_protocol protocol;
     enum posture_tls_exchange exchange;
     enum posture_tls_authentication authentication;
+    bool is_cbc;
     bool has_psk_hint; /* ServerKeyExchange opens with an identity hint (RFC 4279) */
     int rank;          /* offered first when low */
     char *name;
@@ -82,13 +86,32 @@ struct posture_tls_group {
     char *name;
 };
 
+struct posture_tls_signature {
+    uint16_t code;
+    bool is_tls12_only; /* a pair of hash and signature that TLS 1.3 does not have */
+    char *name;
+    char *key_type;
+};
+
+/* A finite-field group that has a name. */
+struct posture_tls_prime {
+    char *name;
+    size_t len;
+    uint8_t *bytes; /* without leading zeros */
+};
+
 struct posture_tls_tables {
     struct posture_tls_suite suites[POSTURE_TLS_SUITES_MAX];
     size_t suite_count;
     struct posture_tls_group groups[POSTURE_TLS_GROUPS_MAX];
     size_t group_count;
-    uint16_t signatures[POSTURE_TLS_SIGNATURES_MAX];
+    uint16_t signatures[POSTURE_TLS_SIGNATURES_MAX]; /* codes, of the rows below */
+    struct posture_tls_signature signature_rows[POSTURE_TLS_SIGNATURES_MAX];
     size_t signature_count;
+    struct posture_tls_prime primes[POSTURE_TLS_PRIMES_MAX];
+    size_t prime_count;
+    char *alpn[POSTURE_TLS_ALPN_MAX]; /* protocols to ask for */
+    size_t alpn_count;
 };
 
 /* data_dir as in posture_data_path(). Errors name the file and the row. */
@@ -111,5 +134,12 @@ const char *posture_tls_suite_name(const struct posture_tls_tables *tables,
                                    char buf[static POSTURE_TLS_CODE_TEXT]);
 const char *posture_tls_group_name(const struct posture_tls_tables *tables, uint16_t code,
                                    char buf[static POSTURE_TLS_CODE_TEXT]);
+
+const char *posture_tls_signature_name(const struct posture_tls_tables *tables,
+                                       uint16_t code,
+                                       char buf[static POSTURE_TLS_CODE_TEXT]);
+/* The name of a prime; NULL when it has none. Borrowed. */
+const char *posture_tls_prime_name(const struct posture_tls_tables *tables,
+                                   const uint8_t *bytes, size_t len);
 
 #endif
