@@ -27,7 +27,7 @@ struct posture_crypto_settings {
     const char *helo_name;    /* NULL: this host's */
     uint32_t connections_per_network;
     struct posture_option_file endpoints; /* EndpointsFile */
-    int depth; /* enum posture_crypto_depth */
+    int depth;                            /* enum posture_crypto_depth */
     const char *trust_store;
     const char *crl_file; /* NULL: none */
     const char *profile;
