@@ -142,6 +142,25 @@ static void time_write(struct screen *screen, const json_t *facts)
     line_write(screen, "時刻", "time", &text);
 }
 
+static void wlan_write(struct screen *screen, const json_t *facts)
+{
+    static const char *const lists[] = {"interfaces", "networks"};
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    for (size_t n = 0; n < POSTURE_COUNT(lists); n++) {
+        size_t i;
+        const json_t *item;
+        json_array_foreach (json_object_get(json_object_get(facts, "wlan"), lists[n]), i,
+                            item) {
+            const char *ssid = posture_json_string(item, "ssid");
+            const char *security = posture_json_string(item, "security");
+            part_add(&text, "", posture_json_string(item, n == 0 ? "name" : "source"));
+            posture_buf_addf(&text, "%s%.64s%s%.16s", ssid ? " " : "", ssid ? ssid : "",
+                             security ? " " : "", security ? security : "");
+        }
+    }
+    line_write(screen, "無線LAN", "WLAN", &text);
+}
+
 void table_host_facts(struct screen *screen, const json_t *facts)
 {
     os_write(screen, facts);
@@ -149,4 +168,5 @@ void table_host_facts(struct screen *screen, const json_t *facts)
     sshd_write(screen, facts);
     disks_write(screen, facts);
     time_write(screen, facts);
+    wlan_write(screen, facts);
 }

@@ -2,6 +2,10 @@
 # Copyright The posture authors
 #
 # Facts of kind host: files beneath a root → facts. No loop, no collectd.
+if(NOT MNL_FOUND)
+    posture_skip("kind host of posture-crypto" "libmnl is missing (Debian: libmnl-dev)")
+    return()
+endif()
 posture_add_library(posture_crypto_host
     SOURCES
         host_block.c
@@ -18,9 +22,14 @@ posture_add_library(posture_crypto_host
         host_root.c
         host_sshd.c
         host_time.c
-    LIBS posture_report)
+        host_wlan.c
+        host_wlan_config.c
+        host_wlan_netlink.c
+        host_wlan_wire.c
+    LIBS posture_report PkgConfig::MNL)
 
 posture_add_test(crypto_host_dm_test SOURCES host_dm_test.c LIBS posture_crypto_host)
+posture_add_test(crypto_host_wlan_test SOURCES host_wlan_test.c LIBS posture_crypto_host)
 posture_add_test(crypto_host_root_test SOURCES host_root_test.c LIBS posture_crypto_host)
 
 # One system per folder of testdata/host/: tree [, sshd, dm-table] → facts.json, at,

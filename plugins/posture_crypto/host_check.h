@@ -21,6 +21,7 @@ host_check_fn host_disk_encryption_check;
 host_check_fn host_disk_cipher_check;
 host_check_fn host_swap_check;
 host_check_fn host_time_check;
+host_check_fn host_wlan_check;
 
 /* Why a fact is missing, as a reason's code: facts.errors[what]. NULL: it is not. */
 const char *host_error_reason(const json_t *facts, const char *what);

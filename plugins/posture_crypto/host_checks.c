@@ -23,6 +23,7 @@ static const struct {
     {"host.disk_cipher", "disks", {"disks", "disks.ciphers"}, host_disk_cipher_check},
     {"host.swap", "swap", {"swap"}, host_swap_check},
     {"host.time", "time", {"time.kernel"}, host_time_check},
+    {"host.wlan", "wlan", {"wlan.interfaces", "wlan.networks"}, host_wlan_check},
 };
 
 const char *host_error_reason(const json_t *facts, const char *what)

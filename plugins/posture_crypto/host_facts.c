@@ -14,7 +14,7 @@ static host_topic_fn *const topics[] = {
     host_os_measure,     host_openssl_measure,
     host_gnutls_measure, host_crypto_policy_measure,
     host_sshd_measure,   host_disks_measure,
-    host_time_measure,
+    host_time_measure,   host_wlan_measure,
 };
 
 const char *host_error_code(int r)

@@ -44,6 +44,7 @@ host_topic_fn host_crypto_policy_measure;
 host_topic_fn host_sshd_measure;
 host_topic_fn host_disks_measure; /* swap too */
 host_topic_fn host_time_measure;
+host_topic_fn host_wlan_measure;
 
 /* What "sshd -T" wrote, into the topic's object; pure. POSTURE_E_FORMAT when it is
  * something else. */

@@ -9,6 +9,7 @@ posture_add_library(posture_crypto_checks
         host_library_checks.c
         host_sshd_checks.c
         host_time_checks.c
+        host_wlan_checks.c
         tls_cert_checks.c
         tls_cert_form_checks.c
         tls_cert_name_checks.c
