@@ -84,6 +84,62 @@ static void groups_write(struct screen *screen, const json_t *endpoint)
     value_add(screen, text.data);
 }
 
+static void signatures_write(struct screen *screen, const json_t *endpoint)
+{
+    const json_t *all = json_object_get(endpoint, "signature_algorithms");
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    const char *version;
+    json_t *list;
+    json_object_foreach ((json_t *)(uintptr_t)all, version, list) {
+        if (json_array_size(list) == 0)
+            continue;
+        posture_buf_addf(&text, "%s%s: ", text.len > 0 ? "; " : "", version);
+        list_join(list, " ", &text);
+    }
+    if (text.len == 0)
+        return;
+    label_add(screen, "署名", "signatures");
+    value_add(screen, text.data);
+}
+
+/* What the server does beside its algorithms, in a few words. */
+static void features_write(struct screen *screen, const json_t *endpoint)
+{
+    static const struct {
+        const char *fact;
+        const char *ja;
+        const char *en;
+    } names[] = {
+        {"extended_master_secret", "拡張マスターシークレット", "extended master secret"},
+        {"encrypt_then_mac", "encrypt-then-MAC", "encrypt-then-MAC"},
+        {"secure_renegotiation", "安全な再ネゴシエーション", "secure renegotiation"},
+        {"client_renegotiation", "クライアントからの再ネゴシエーション",
+         "renegotiation by the client"},
+        {"fallback_scsv", "フォールバック拒否", "refuses fallback"},
+        {"heartbeat", "heartbeat", "heartbeat"},
+    };
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    for (size_t i = 0; i < POSTURE_COUNT(names); i++) {
+        if (json_is_true(json_object_get(endpoint, names[i].fact)))
+            posture_buf_addf(&text, "%s%s", text.len > 0 ? ", " : "",
+                             SCREEN_WORD(screen, names[i].ja, names[i].en));
+    }
+    const json_t *early =
+        json_object_get(json_object_get(endpoint, "early_data"), "max_bytes");
+    if (json_integer_value(early) > 0)
+        posture_buf_addf(&text, "%s0-RTT %lld", text.len > 0 ? ", " : "",
+                         (long long)json_integer_value(early));
+    const json_t *alpn = json_object_get(endpoint, "alpn");
+    if (json_array_size(alpn) > 0) {
+        posture_buf_addf(&text, "%sALPN ", text.len > 0 ? ", " : "");
+        list_join(alpn, " ", &text);
+    }
+    if (text.len == 0)
+        return;
+    label_add(screen, "機能", "features");
+    value_add(screen, text.data);
+}
+
 static void key_write(const json_t *certificate, struct posture_buf *out)
 {
     const json_t *key = json_object_get(certificate, "key");
@@ -194,8 +250,22 @@ static void starttls_write(struct screen *screen, const json_t *endpoint)
 
 static bool endpoints_are_alike(const json_t *a, const json_t *b)
 {
-    static const char *const members[] = {"versions", "suites", "groups",  "dhe_bits",
-                                          "chains",   "error",  "starttls"};
+    static const char *const members[] = {"versions",
+                                          "suites",
+                                          "groups",
+                                          "dhe_bits",
+                                          "chains",
+                                          "error",
+                                          "starttls",
+                                          "signature_algorithms",
+                                          "extended_master_secret",
+                                          "encrypt_then_mac",
+                                          "secure_renegotiation",
+                                          "client_renegotiation",
+                                          "fallback_scsv",
+                                          "heartbeat",
+                                          "early_data",
+                                          "alpn"};
     for (size_t i = 0; i < POSTURE_COUNT(members); i++) {
         const json_t *one = json_object_get(a, members[i]);
         const json_t *other = json_object_get(b, members[i]);
@@ -248,6 +318,8 @@ void table_tls_facts(struct screen *screen, const struct judgement *judgement,
         value_add(screen, versions.data);
         suites_write(screen, endpoint, is_verbose);
         groups_write(screen, endpoint);
+        signatures_write(screen, endpoint);
+        features_write(screen, endpoint);
         certificates_write(screen, endpoint, at_ns);
     }
 }

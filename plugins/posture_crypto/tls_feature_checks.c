@@ -174,6 +174,30 @@ static void staple_check(const json_t *staple, const char *subject,
         posture_verdict_arg_text(verdict, "subject", subject);
 }
 
+/* Nothing is stapled. A certificate that asks for it makes that a fault (RFC 7633); one
+ * that names no responder cannot have it. */
+static void staple_missing(const struct posture_check_input *input, const json_t *leaf,
+                           const char *subject, struct posture_verdict *verdict)
+{
+    const json_t *extensions = json_object_get(leaf, "extensions");
+    const json_t *feature = json_object_get(extensions, "tls_feature");
+    const json_t *responders =
+        json_object_get(json_object_get(extensions, "authority_info_access"), "ocsp");
+    bool is_new = false;
+    if (json_is_true(json_object_get(feature, "must_staple")))
+        is_new = posture_verdict_offer(verdict, POSTURE_RESULT_FAIL,
+                                       "tls.ocsp_stapling.required");
+    else if (extensions && json_array_size(responders) == 0)
+        posture_verdict_offer(verdict, POSTURE_RESULT_NA,
+                              "tls.ocsp_stapling.no_responder");
+    else
+        is_new = weakness_offer(input, "tls.no_ocsp_stapling", "tls.ocsp_stapling.none",
+                                verdict) &&
+                 verdict->status != POSTURE_RESULT_NA;
+    if (is_new)
+        posture_verdict_arg_text(verdict, "subject", subject);
+}
+
 void tls_ocsp_stapling_check(const struct posture_check_input *input,
                              const struct tls_endpoint *endpoint,
                              struct posture_verdict *verdict)
@@ -191,10 +215,8 @@ void tls_ocsp_stapling_check(const struct posture_check_input *input,
             tls_incomplete_offer(verdict, "ocsp_staple");
         else if (json_is_true(present))
             staple_check(staple, subject ? subject : "?", verdict);
-        else if (weakness_offer(input, "tls.no_ocsp_stapling", "tls.ocsp_stapling.none",
-                                verdict) &&
-                 verdict->status != POSTURE_RESULT_NA)
-            posture_verdict_arg_text(verdict, "subject", subject ? subject : "?");
+        else
+            staple_missing(input, leaf, subject ? subject : "?", verdict);
     }
     if (json_array_size(endpoint->chains) == 0)
         posture_verdict_offer(verdict, POSTURE_RESULT_UNKNOWN, "tls.cert.none");

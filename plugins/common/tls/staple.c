@@ -17,6 +17,8 @@
 static X509 *certificate_parse(const struct posture_tls_der *der)
 {
     const unsigned char *p = der->bytes;
+    if (der->parsed)
+        return X509_up_ref(der->parsed) == 1 ? der->parsed : NULL;
     return der->len > 0 ? d2i_X509(NULL, &p, (long)der->len) : NULL;
 }
 
