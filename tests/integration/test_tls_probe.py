@@ -84,7 +84,7 @@ def test_old_versions(certs, schema, tmp_path):
     assert e["versions"] == ["TLSv1.0", "TLSv1.1", "TLSv1.2"]
     assert set(e["suites"]["TLSv1.0"]) == {"TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_RSA_WITH_AES_256_CBC_SHA"}
     assert e["groups"] == []
-    assert e["chains"][0]["certificates"][0]["key"] == {"type": "rsa", "bits": 1024}
+    assert e["chains"][0]["certificates"][0]["key"] == {"type": "rsa", "bits": 1024, "exponent": 65537}
 
 
 def test_two_certificates(certs, schema, tmp_path):
@@ -130,7 +130,10 @@ def test_certificate_facts(certs, schema, tmp_path):
     text = subprocess.run(["openssl", "x509", "-in", pair[0], "-noout", "-serial", "-fingerprint", "-sha256"], check=True,
                           capture_output=True, text=True).stdout.lower().replace(":", "")
     assert f"serial={leaf['serial']}" in text and leaf["sha256"] in text
-    assert chain["verification"] == {"store": ca[0], "chain": "ok", "name": "ok"}
+    assert chain["verification"] == {"store": ca[0], "chain": "ok", "name": "ok", "path": [0, 1], "public": False,
+                                     "matched": "www.example.go.jp"}
+    assert leaf["self_signed"] is False and issuer["self_signed"] is True
+    assert leaf["common_names"] == ["www.example.go.jp"] and leaf["key"] == {"type": "rsa", "bits": 2048, "exponent": 65537}
 
 
 @pytest.mark.parametrize("key, want", [("ed25519", {"type": "ed25519", "bits": 256}), ("ed448", {"type": "ed448", "bits": 456}),
@@ -143,7 +146,7 @@ def test_keys(certs, schema, tmp_path, key, want):
 
 @pytest.mark.parametrize("name, store, want", [
     ("other.example", "none", {"store": "none", "chain": "unchecked", "name": "mismatch"}),
-    ("localhost", "none", {"store": "none", "chain": "unchecked", "name": "ok"}),
+    ("localhost", "none", {"store": "none", "chain": "unchecked", "name": "ok", "matched": "localhost"}),
 ])
 def test_verification_names(certs, tmp_path, name, store, want):
     with servers.Nginx(tmp_path, certs.make("rsa2048")) as server:
@@ -311,6 +314,8 @@ def test_first_ten_values_in_ten_seconds(certs, tmp_path):
     (["tls://"], {}, "tls://"),
     (["tls://a.jp", "tls://A.jp:443"], {}, "twice"),
     (["tls://a.jp"], {"TrustStore": "/nonexistent.pem"}, '^option TrustStore "/nonexistent.pem": No such file.*expected'),
+    (["tls://a.jp"], {"CrlFile": "/nonexistent.pem"}, '^option CrlFile "/nonexistent.pem": No such file'),
+    (["tls://a.jp"], {"CrlFile": "/dev/null"}, '^option CrlFile "/dev/null": .'),
     (["tls://a.jp"], {"TrustStore": "/dev/null"}, '^option TrustStore "/dev/null": no certificate in it; expected'),
     ([("tls://a.jp", {"TrustStore": "/nonexistent.pem"})], {}, '^block Endpoint "tls://a.jp": option TrustStore "/non'),
     (["tls://a.jp"], {"Profile": "no-such-profile"}, '^option Profile "no-such-profile": data file'),
