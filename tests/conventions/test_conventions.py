@@ -56,6 +56,7 @@ LAYERS = {
     "checks": {"base", "report", "checks"},
     "net": {"base", "net", "report"},
     "http": {"base", "http"},
+    "ssh": {"base", "net", "report", "ssh"},
     "tls": {"base", "net", "report", "tls"},
     "spool": {"base", "report", "spool"},
     "kafka": {"base", "report", "kafka"},
