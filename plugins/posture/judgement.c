@@ -3,13 +3,14 @@
 #include "posture/judgement.h"
 
 #include "posture_crypto/host_checks.h"
+#include "posture_crypto/ssh_checks.h"
 #include "posture_crypto/tls_checks.h"
 
 #include <errno.h>
 #include <string.h>
 
-const struct posture_check_set *const judgement_sets[] = {&posture_tls_checks,
-                                                          &posture_host_checks, NULL};
+const struct posture_check_set *const judgement_sets[] = {
+    &posture_tls_checks, &posture_ssh_checks, &posture_host_checks, NULL};
 
 int judgement_load(const struct arguments *arguments, struct judgement *ret,
                    struct posture_error *reterr)
@@ -93,7 +94,8 @@ bool judged_is_measured(const struct posture_report *report)
     if (json_is_object(json_object_get(facts, "os"))) /* kind host */
         return true;
     json_array_foreach (json_object_get(facts, "endpoints"), i, endpoint) {
-        if (json_array_size(json_object_get(endpoint, "versions")) > 0)
+        if (json_array_size(json_object_get(endpoint, "versions")) > 0 ||
+            json_array_size(json_object_get(endpoint, "kex")) > 0) /* tls, ssh */
             return true;
     }
     return false;

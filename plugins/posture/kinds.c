@@ -8,7 +8,9 @@
 
 static const struct kind kinds[] = {
     {"tls", "posture-crypto", "posture_crypto", &posture_crypto_options, "Endpoint",
-     NULL},
+     false},
+    {"ssh", "posture-crypto", "posture_crypto", &posture_crypto_options, "Endpoint",
+     false},
     {"host", "posture-crypto", "posture_crypto", &posture_crypto_options, "Host", true},
 };
 
@@ -23,5 +25,5 @@ const struct kind *kind_find(const char *name)
 
 const char *kind_names(void)
 {
-    return "tls, host";
+    return "tls, ssh, host";
 }

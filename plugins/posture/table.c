@@ -16,6 +16,7 @@ static const struct {
 } groups[] = {
     {"tls.cert.", "証明書", "Certificate"},
     {"tls.strength_until", "将来", "Future"},
+    {"ssh.strength_until", "将来", "Future"},
     {"tls.gl3001_type", "総合", "As a whole"},
     {"host.", "この計算機", "This host"},
     {"", "プロトコルと暗号", "Protocol and algorithms"},
@@ -470,6 +471,8 @@ void table_report(struct screen *screen, const struct judgement *judgement,
     heading_write(screen, judgement, judged, report);
     if (strcmp(report->kind, "tls") == 0)
         table_tls_facts(screen, judgement, facts, judged->at_ns, is_verbose);
+    if (strcmp(report->kind, "ssh") == 0)
+        table_ssh_facts(screen, judgement, facts, is_verbose);
     if (strcmp(report->kind, "host") == 0)
         table_host_facts(screen, facts);
     screen_line(screen);

@@ -21,6 +21,9 @@ void table_totals_add(struct table_totals *totals, const struct judged *judged,
 /* A closing line; nothing for a single subject. */
 void table_totals_write(struct screen *screen, const struct table_totals *totals);
 
+/* What was found at each address (kind ssh): table_ssh.c. */
+void table_ssh_facts(struct screen *screen, const struct judgement *judgement,
+                     const json_t *facts, bool is_verbose);
 /* What this host says of itself (kind host): table_host.c. */
 void table_host_facts(struct screen *screen, const json_t *facts);
 /* What was found at each address (kind tls): table_tls.c. */

@@ -10,6 +10,7 @@
 #include "posture_criteria/http.h"
 #include "posture_criteria/judge_worker.h"
 #include "posture_crypto/host_checks.h"
+#include "posture_crypto/ssh_checks.h"
 #include "posture_crypto/tls_checks.h"
 
 #include <errno.h>
@@ -25,8 +26,8 @@ enum {
 };
 
 /* Every plugin's pure checks: the centre judges all kinds. */
-static const struct posture_check_set *const check_sets[] = {&posture_tls_checks,
-                                                             &posture_host_checks, NULL};
+static const struct posture_check_set *const check_sets[] = {
+    &posture_tls_checks, &posture_ssh_checks, &posture_host_checks, NULL};
 
 void posture_criteria_fail(struct posture_criteria *criteria, const char *what, int r)
 {

@@ -67,6 +67,7 @@ struct posture_crypto_measure {
 };
 
 extern const struct posture_crypto_measure posture_crypto_measure_host;
+extern const struct posture_crypto_measure posture_crypto_measure_ssh;
 extern const struct posture_crypto_measure posture_crypto_measure_tls;
 
 #endif

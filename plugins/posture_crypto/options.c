@@ -222,14 +222,16 @@ static int plugin_check(const void *values, const char *argument,
 static const struct posture_option_block blocks[] = {
     {.size = sizeof(struct posture_crypto_settings),
      .options = plugin_options,
-     .help = "Measures the cryptography of TLS endpoints: versions, suites, groups, "
-             "certificates.",
+     .help = "Measures the cryptography of TLS endpoints (versions, suites, groups, "
+             "certificates), SSH servers and this host.",
      .check = plugin_check},
     {.name = "Endpoint",
      .has_argument = true,
      .size = sizeof(struct posture_crypto_endpoint),
      .options = endpoint_options,
-     .help = "One TLS endpoint; every address of its name is measured.",
+     .help = "One endpoint, of TLS (tls, smtp, imap and others) or SSH (ssh://host:22); "
+             "every "
+             "address of its name is measured.",
      .sample_argument = "tls://www.example.go.jp:443",
      .check = endpoint_check},
     {.name = "Host", /* collectd drops a block with neither argument nor option */

@@ -78,11 +78,12 @@ int posture_crypto_target_read(const struct posture_settings *settings, uint32_t
     ret->measure = measure_find(measures, from->type->name,
                                 posture_subject_kind(ret->subject.scheme));
     if (!ret->measure)
-        return posture_error_set(reterr, POSTURE_E_OPTION,
-                                 "block Endpoint \"%s\": expected the scheme tls, or one "
-                                 "that begins TLS in the clear (smtp, imap, pop3, ftp, "
-                                 "ldap, postgresql, xmpp)",
-                                 from->argument);
+        return posture_error_set(
+            reterr, POSTURE_E_OPTION,
+            "block Endpoint \"%s\": expected the scheme tls, ssh, or "
+            "one that begins TLS in the clear (smtp, imap, pop3, ftp, "
+            "ldap, postgresql, xmpp)",
+            from->argument);
     return 0;
 }
 

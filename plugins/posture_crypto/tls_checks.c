@@ -57,9 +57,7 @@ static const struct {
 
 void tls_incomplete_offer(struct posture_verdict *verdict, const char *what)
 {
-    if (posture_verdict_offer(verdict, POSTURE_RESULT_UNKNOWN, "facts.incomplete") ||
-        posture_verdict_is(verdict, POSTURE_RESULT_UNKNOWN, "facts.incomplete"))
-        posture_verdict_add_item(verdict, "items", what);
+    posture_verdict_offer_incomplete(verdict, what);
 }
 
 static const char *need_name(unsigned missing)

@@ -12,6 +12,7 @@
 #include "common/base/clock.h"
 #include "common/report/json.h"
 #include "posture_crypto/host_checks.h"
+#include "posture_crypto/ssh_checks.h"
 #include "posture_crypto/tls_checks.h"
 
 #include <stdio.h>
@@ -178,8 +179,8 @@ int main(int argc, char **argv)
     json_auto_t *declared = document_load(dir, "declared.json", &ignored);
 
     POSTURE_AUTO_RESULTS struct posture_results results = {0};
-    static const struct posture_check_set *const sets[] = {&posture_tls_checks,
-                                                           &posture_host_checks, NULL};
+    static const struct posture_check_set *const sets[] = {
+        &posture_tls_checks, &posture_ssh_checks, &posture_host_checks, NULL};
     int r = posture_judge(sets, kind, facts, declared, profile, at_ns, &results);
     if (r < 0) {
         fprintf(stderr, "judge: %s\n", posture_strerror(r));

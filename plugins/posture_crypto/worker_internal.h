@@ -13,7 +13,7 @@
 
 /* The worker posture-crypto: worker.c runs it, worker_targets.c says what it measures. */
 
-enum { WORKER_MEASURES = 2 };
+enum { WORKER_MEASURES = 3 };
 
 /* EndpointsFile as it was last read. */
 struct file_watch {

@@ -13,6 +13,7 @@ enum { FILE_CHECK_MS = 10000 };
 
 const struct posture_crypto_measure *const worker_measures[WORKER_MEASURES + 1] = {
     &posture_crypto_measure_tls,
+    &posture_crypto_measure_ssh,
     &posture_crypto_measure_host,
     NULL,
 };

@@ -116,6 +116,13 @@ void posture_verdict_add_item(struct posture_verdict *verdict, const char *key,
         verdict->r = -ENOMEM;
 }
 
+void posture_verdict_offer_incomplete(struct posture_verdict *verdict, const char *what)
+{
+    if (posture_verdict_offer(verdict, POSTURE_RESULT_UNKNOWN, "facts.incomplete") ||
+        posture_verdict_is(verdict, POSTURE_RESULT_UNKNOWN, "facts.incomplete"))
+        posture_verdict_add_item(verdict, "items", what);
+}
+
 bool posture_verdict_merge(struct posture_verdict *whole, struct posture_verdict *part)
 {
     posture_verdict_until(whole, part->valid_until_ns);

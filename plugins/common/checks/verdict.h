@@ -36,6 +36,9 @@ bool posture_verdict_offer(struct posture_verdict *verdict,
  * args[key], without doubles, up to POSTURE_VERDICT_ITEMS_MAX. */
 void posture_verdict_add_item(struct posture_verdict *verdict, const char *key,
                               const char *text);
+/* Offers unknown, facts.incomplete: what the verdict rests on is not there or not whole.
+ */
+void posture_verdict_offer_incomplete(struct posture_verdict *verdict, const char *what);
 bool posture_verdict_is(const struct posture_verdict *verdict,
                         enum posture_result_status status, const char *code);
 /* Nothing changes after the instant unless an earlier one was named. */

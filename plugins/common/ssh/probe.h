@@ -25,13 +25,15 @@ struct posture_ssh_probe_options {
     uint16_t port;
     bool is_literal;
     const struct posture_address_policy *policy; /* for what DNS gives */
+    struct posture_budget *budget;               /* of connections; NULL: none */
     uint32_t timeout_ms;                         /* one connection */
     uint32_t deadline_ms;                        /* the whole target */
 };
 
 struct posture_ssh_probe;
 
-/* done as posture_endpoints_start() has it; context and policy must outlive the probe. */
+/* done as posture_endpoints_start() has it; context, policy and budget must outlive the
+ * probe. */
 int posture_ssh_probe_start(uv_loop_t *loop,
                             const struct posture_ssh_probe_options *options,
                             posture_endpoints_cb *done, void *data,
