@@ -13,9 +13,9 @@ IDS = {check["id"] for check in REGISTRY["checks"]}
 CODES = {code: text for check in REGISTRY["checks"] for code, text in check["codes"].items()}
 CODES |= REGISTRY["codes"]
 
-# Rows of profiles that judge what a server does beside its algorithms: names with the same first words, and no codes.
-FEATURES = {row["name"] for path in (SOURCE / "schemas/profiles").glob("*.json")
-            for row in json.loads(path.read_text("utf-8"))["rows"] if row["class"] == "feature"}
+# What a server or host does beside its algorithms: names that rows of profiles may have, and no codes.
+FEATURES = {name for entry in json.loads((SOURCE / "schemas/classes.json").read_text("utf-8"))["classes"]
+            if entry["class"] == "feature" for name in entry["names"]}
 
 # A code's first word: what a check is about, or one of the shared families.
 FAMILIES = {check.split(".")[0] for check in IDS} | {code.split(".")[0] for code in CODES}
