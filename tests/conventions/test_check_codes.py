@@ -15,7 +15,7 @@ CODES |= REGISTRY["codes"]
 
 # What a server or host does beside its algorithms: names that rows of profiles may have, and no codes.
 FEATURES = {name for entry in json.loads((SOURCE / "schemas/classes.json").read_text("utf-8"))["classes"]
-            if entry["class"] == "feature" for name in entry["names"]}
+            if entry["class"] in ("feature", "host_feature") for name in entry["names"]}
 
 # A code's first word: what a check is about, or one of the shared families.
 FAMILIES = {check.split(".")[0] for check in IDS} | {code.split(".")[0] for code in CODES}
