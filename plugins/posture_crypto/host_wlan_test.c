@@ -173,6 +173,9 @@ static void errors_test(void **state)
     error->error = 77;
     assert_int_equal(host_wlan_family_read(buffer, message->nlmsg_len, &family),
                      POSTURE_E_FORMAT);
+    /* A length that is small as a signed number. */
+    message->nlmsg_len = 0xFFFFFF80;
+    assert_int_equal(host_wlan_family_read(buffer, 64, &family), POSTURE_E_FORMAT);
     message = message_begin(0, CTRL_CMD_NEWFAMILY);
     assert_int_equal(host_wlan_family_read(buffer, message->nlmsg_len, &family),
                      POSTURE_E_FORMAT);

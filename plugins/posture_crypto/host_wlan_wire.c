@@ -225,28 +225,46 @@ static void attributes_read(const void *bytes, size_t len, struct attributes *re
 
 typedef int message_fn(uint8_t command, const struct attributes *attributes, void *data);
 
-/* Each message; 1 at the dump's end. */
+/* One message; 1 at the dump's end. */
+static int message_read(const struct nlmsghdr *message, message_fn *fn, void *data)
+{
+    const void *body = mnl_nlmsg_get_payload(message);
+    size_t payload = message->nlmsg_len - MNL_NLMSG_HDRLEN;
+    if (message->nlmsg_type == NLMSG_DONE)
+        return 1;
+    if (message->nlmsg_type == NLMSG_ERROR) {
+        const struct nlmsgerr *error = body;
+        if (payload < sizeof(error->error))
+            return POSTURE_E_FORMAT;
+        int r = error->error;
+        return r == 0 ? 1 : r < 0 && r > -4096 ? r : POSTURE_E_FORMAT;
+    }
+    if (payload < sizeof(struct genlmsghdr))
+        return POSTURE_E_FORMAT;
+    const struct genlmsghdr *header = body;
+    struct attributes attributes;
+    attributes_read(header + 1, payload - sizeof(*header), &attributes);
+    return fn(header->cmd, &attributes, data);
+}
+
+/* Each message in turn. The library's own walk takes a length above 2 GiB for a small
+ * one. */
 static int messages_read(const void *bytes, size_t size, message_fn *fn, void *data)
 {
-    int len = size > INT32_MAX ? INT32_MAX : (int)size;
-    for (const struct nlmsghdr *message = bytes; mnl_nlmsg_ok(message, len);
-         message = mnl_nlmsg_next(message, &len)) {
-        size_t payload = mnl_nlmsg_get_payload_len(message);
-        if (message->nlmsg_type == NLMSG_DONE)
-            return 1;
-        if (message->nlmsg_type == NLMSG_ERROR) {
-            const struct nlmsgerr *error = mnl_nlmsg_get_payload(message);
-            if (payload < sizeof(error->error))
-                return POSTURE_E_FORMAT;
-            int r = error->error;
-            return r == 0 ? 1 : r < 0 && r > -4096 ? r : POSTURE_E_FORMAT;
-        }
-        if (payload < sizeof(struct genlmsghdr))
+    const char *at = bytes;
+    while (size >= sizeof(struct nlmsghdr)) {
+        const struct nlmsghdr *message = (const void *)at;
+        size_t len = message->nlmsg_len;
+        if (len < MNL_NLMSG_HDRLEN || len > size)
             return POSTURE_E_FORMAT;
-        const struct genlmsghdr *header = mnl_nlmsg_get_payload(message);
-        struct attributes attributes;
-        attributes_read(header + 1, payload - sizeof(*header), &attributes);
-        POSTURE_TRY(fn(header->cmd, &attributes, data));
+        int r = message_read(message, fn, data);
+        if (r != 0)
+            return r;
+        size_t step = MNL_ALIGN(len);
+        if (step >= size)
+            break;
+        at += step;
+        size -= step;
     }
     return 0;
 }
