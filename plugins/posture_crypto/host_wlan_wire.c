@@ -229,7 +229,7 @@ typedef int message_fn(uint8_t command, const struct attributes *attributes, voi
 static int message_read(const struct nlmsghdr *message, message_fn *fn, void *data)
 {
     const void *body = mnl_nlmsg_get_payload(message);
-    size_t payload = message->nlmsg_len - MNL_NLMSG_HDRLEN;
+    size_t payload = message->nlmsg_len - sizeof(*message);
     if (message->nlmsg_type == NLMSG_DONE)
         return 1;
     if (message->nlmsg_type == NLMSG_ERROR) {
@@ -255,12 +255,12 @@ static int messages_read(const void *bytes, size_t size, message_fn *fn, void *d
     while (size >= sizeof(struct nlmsghdr)) {
         const struct nlmsghdr *message = (const void *)at;
         size_t len = message->nlmsg_len;
-        if (len < MNL_NLMSG_HDRLEN || len > size)
+        if (len < sizeof(*message) || len > size)
             return POSTURE_E_FORMAT;
         int r = message_read(message, fn, data);
         if (r != 0)
             return r;
-        size_t step = MNL_ALIGN(len);
+        size_t step = (len + 3) & ~(size_t)3;
         if (step >= size)
             break;
         at += step;
