@@ -81,7 +81,7 @@ class Worker:
 
 
 def probe(endpoints, **options):
-    """Reports of one round, in order. Raises when the worker refuses its settings."""
+    """Reports of one round; up to 16 in order. Raises when the worker refuses its settings."""
     worker = Worker(endpoints, **options)
     out = worker.process.stdout.read()
     said = list(worker.lines())
