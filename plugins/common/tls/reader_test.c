@@ -350,6 +350,96 @@ static void test_foreign(void **state)
     posture_tls_reader_done(&reader);
 }
 
+/* What a ServerHello says beside its choice, a staple, a named prime and the scheme of
+ * the signature: an answer of TLS 1.2 with everything in it. */
+static void test_depth(void **state)
+{
+    (void)state;
+    uint8_t bytes[4096];
+    size_t len =
+        unhex("160303 0065 02 000061 0303 " ZEROS32 " 04 01020304 009e 01 0035"
+              "ff01 0001 00  0017 0000  0016 0000  0023 0000  0005 0000  000f 0001 01"
+              "0010 000b 0009 08 687474702f312e31  002b 0002 0303  0033 0002 0017"
+              "160303 000e 0b 00000a 000007 000004 30020101"
+              "160303 000d 16 000009 01 000005 3003 0a0103"
+              "160303 0017 0c 000013 0003 00ffee 0001 02 0002 abcd 0804 0003 010203"
+              "160303 0004 0e 000000",
+              bytes, sizeof(bytes));
+    for (size_t step = 1; step <= len; step = step == 1 ? len : len + 1) {
+        struct posture_tls_reader reader;
+        char events[16] = "";
+        size_t n = 0;
+        posture_tls_reader_init(&reader);
+        posture_tls_reader_reset(&reader, false);
+        const struct posture_tls_flight *f = &reader.flight;
+        for (size_t at = 0; at < len; at += step) {
+            assert_int_equal(posture_tls_reader_feed(&reader, bytes + at, step), 0);
+            enum posture_tls_event event = POSTURE_TLS_EVENT_NONE;
+            do {
+                assert_int_equal(posture_tls_reader_next(&reader, &event), 0);
+                if (event == POSTURE_TLS_EVENT_NONE)
+                    break;
+                events[n++] = "-HCSKDA"[event];
+                if (event == POSTURE_TLS_EVENT_HELLO)
+                    posture_tls_reader_set_exchange(&reader, POSTURE_TLS_EXCHANGE_DHE,
+                                                    false);
+                if (event == POSTURE_TLS_EVENT_STATUS) {
+                    assert_int_equal(f->staple.len, 5);
+                    assert_memory_equal(f->staple.bytes, "\x30\x03\x0a\x01\x03", 5);
+                }
+            } while (n < sizeof(events) - 1);
+        }
+        assert_string_equal(events, "HCSKD");
+        assert_true(f->has_renegotiation_info && f->has_extended_master_secret &&
+                    f->has_encrypt_then_mac && f->has_ticket && f->has_status &&
+                    f->has_heartbeat);
+        assert_int_equal(f->compression, 1);
+        assert_int_equal(f->session_id_len, 4);
+        assert_int_equal(f->alpn_len, 8);
+        assert_memory_equal(f->alpn, "http/1.1", 8);
+        assert_true(f->has_signature);
+        assert_int_equal(f->signature, 0x0804);
+        assert_int_equal(f->prime_len, 2); /* without its leading zero */
+        assert_memory_equal(f->prime, "\xff\xee", 2);
+        posture_tls_reader_done(&reader);
+    }
+}
+
+/* Each of these is one fault in what only depth reads. */
+static void test_depth_faults(void **state)
+{
+    (void)state;
+    static const char *const faults[] = {
+        /* two protocols chosen */
+        "160303 003a 02 000036 0303 " ZEROS32
+        " 00 c02f 00 000e 0010 000a 0008 02 6832 04 61626364",
+        /* a protocol without a name */
+        "160303 0033 02 00002f 0303 " ZEROS32 " 00 c02f 00 0007 0010 0003 0001 00",
+        /* a staple of another type, one past its message, an empty one */
+        "160303 002a 02 000026 0303 " ZEROS32
+        " 00 c02f 00 160303 0009 16 000005 02 000001 00",
+        "160303 002a 02 000026 0303 " ZEROS32
+        " 00 c02f 00 160303 0009 16 000005 01 000009 00",
+        "160303 002a 02 000026 0303 " ZEROS32
+        " 00 c02f 00 160303 0008 16 000004 01 000000",
+    };
+    for (size_t i = 0; i < POSTURE_COUNT(faults); i++) {
+        struct posture_tls_reader reader;
+        uint8_t bytes[512];
+        size_t len = unhex(faults[i], bytes, sizeof(bytes));
+        enum posture_tls_event event = POSTURE_TLS_EVENT_NONE;
+        posture_tls_reader_init(&reader);
+        posture_tls_reader_reset(&reader, false);
+        int r = posture_tls_reader_feed(&reader, bytes, len);
+        do
+            r = posture_tls_reader_next(&reader, &event);
+        while (r == 0 && event != POSTURE_TLS_EVENT_NONE);
+        if (r != POSTURE_E_PROTOCOL)
+            fail_msg("fault %zu: got %d", i, r);
+        posture_tls_reader_done(&reader);
+    }
+}
+
 static void test_ssl2_suites(void **state)
 {
     (void)state;
@@ -506,7 +596,8 @@ static void test_hello_shares(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flights),       cmocka_unit_test(test_ssl2_suites),
+        cmocka_unit_test(test_flights),       cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_depth_faults),  cmocka_unit_test(test_ssl2_suites),
         cmocka_unit_test(test_mutations),     cmocka_unit_test(test_foreign),
         cmocka_unit_test(test_endless),       cmocka_unit_test(test_hellos),
         cmocka_unit_test(test_hello_padding), cmocka_unit_test(test_hello_shares),
