@@ -166,17 +166,19 @@ service pop3-login {{
 
 
 class OpenLdap(Server):
+    """.ldaps_port: the same with TLS first; Debian's slapd speaks TLS with GnuTLS."""
+
     scheme = "ldap"
 
     def __init__(self, certificate=None, lines=""):
-        folder, port = own_folder("slapd"), tls_servers.free_port()
+        folder, (port, self.ldaps_port) = own_folder("slapd"), tls_servers.free_ports(2)
         conf = folder / "slapd.conf"
         tls = ""
         if certificate:
             crt, key = own_copy(certificate, folder)
             tls = f"TLSCertificateFile {crt}\nTLSCertificateKeyFile {key}\n"
         conf.write_text(f"pidfile {folder}/pid\nargsfile {folder}/args\n{tls}{lines}\ndatabase config\n")
-        super().__init__(["/usr/sbin/slapd", "-h", f"ldap://127.0.0.1:{port}", "-f", str(conf), "-d", "0"], port, folder)
+        super().__init__(["/usr/sbin/slapd", "-h", f"ldap://127.0.0.1:{port} ldaps://127.0.0.1:{self.ldaps_port}", "-f", str(conf), "-d", "0"], port, folder)
 
 
 class PostgreSql(Server):

@@ -105,9 +105,11 @@ struct posture_tls_lane {
     bool is_incomplete; /* could not be measured to its end */
     bool is_unclear;    /* whether the version is spoken could not be found out */
     bool needs_confirm;
-    bool is_primes;     /* GROUPS12: it asks for primes with the DHE suites now */
-    bool was_ended;     /* a refusal ended the list */
-    bool is_recheck;    /* that refusal is asked for once more, or has been */
+    bool is_primes;  /* GROUPS12: it asks for primes with the DHE suites now */
+    bool was_ended;  /* a refusal ended the list */
+    bool is_recheck; /* that refusal is asked for once more, or has been */
+    uint8_t split;   /* asked for suites of one exchange at a time: 1 + it; 0: not yet */
+    bool was_split;
     bool is_single;     /* TLS 1.3: no joint questions any more */
     bool joint_refused; /* by a clean alert: for its suites or for its groups? */
     bool spans_chunks; /* accepted suites of more than one chunk: their order is not known

@@ -8,7 +8,6 @@
 #include <string.h>
 
 enum {
-    OPENING_SILENCES_MAX = 3, /* then the server is called silent */
     ALERT_HANDSHAKE_FAILURE = 40,
     ALERT_PROTOCOL_VERSION = 70,
     ALERT_INSUFFICIENT_SECURITY = 71,
@@ -152,7 +151,10 @@ static void lane_contradicted(struct posture_tls_plan *plan,
  */
 static void lane_close(struct posture_tls_plan *plan, struct posture_tls_lane *lane)
 {
-    if (lane->found_count >= 2 && !lane->is_recheck)
+    /* The question for the order leaves out what was refused when lists were split. */
+    if (lane->was_split && lane_recheck(plan, lane, POSTURE_TLS_ASK_SUITE))
+        return;
+    if (lane->found_count >= 2 && (!lane->is_recheck || lane->was_split))
         lane_ready(lane, POSTURE_TLS_ASK_ORDER);
     else if (lane->found_count == 1 && lane_recheck(plan, lane, POSTURE_TLS_ASK_SUITE))
         return;
@@ -162,10 +164,24 @@ static void lane_close(struct posture_tls_plan *plan, struct posture_tls_lane *l
         lane_finish(lane);
 }
 
+/* The next exchange to ask for alone; false: all have been. */
+static bool lane_split(struct posture_tls_lane *lane)
+{
+    lane->was_split = lane->spans_chunks = true;
+    if (lane->split > POSTURE_TLS_EXCHANGE_DHE) {
+        lane->split = 0;
+        return false;
+    }
+    lane->split++;
+    return true;
+}
+
 static void lane_continue(struct posture_tls_plan *plan, unsigned id)
 {
     struct posture_tls_lane *lane = lane_of(plan, id);
     while (!posture_tls_plan_has_offer(plan, id)) {
+        if (lane->split > 0 && lane_split(lane))
+            continue;
         if (lane->variant == POSTURE_TLS_VARIANT_FULL ||
             ++lane->chunk >= posture_tls_plan_chunks(plan, id)) {
             lane_close(plan, lane);
@@ -378,6 +394,15 @@ static void suite_refused(struct posture_tls_plan *plan,
         lane_continue(plan, id);
         return;
     }
+    /* Nothing that is said of the suites: a server may have chosen one that it cannot
+     * speak (Dovecot, DHE without parameters), and would have taken others. */
+    bool is_unclean = outcome != POSTURE_TLS_ALERTED || !alert_is_clean(flight);
+    if (lane->variant == POSTURE_TLS_VARIANT_FULL && id != POSTURE_TLS_13 &&
+        !is_silence && (lane->split > 0 || (is_unclean && !lane->was_split)) &&
+        lane_split(lane)) {
+        lane_continue(plan, id);
+        return;
+    }
     lane->was_ended = !is_silence;
     lane->joint_refused = false;
     lane_close(plan, lane);
@@ -491,41 +516,6 @@ static void handshake_answered(struct posture_tls_plan *plan,
     lane->state = POSTURE_TLS_LANE_WAITING;
 }
 
-/* true: the answer was of the opening phase and is dealt with. */
-static bool opening_answered(struct posture_tls_plan *plan,
-                             const struct posture_tls_question *question,
-                             enum posture_tls_outcome outcome)
-{
-    struct posture_tls_lane *lane = lane_of(plan, question->lane);
-    bool is_alive = outcome == POSTURE_TLS_ANSWERED || outcome == POSTURE_TLS_ALERTED;
-    if (question->is_opening && outcome != POSTURE_TLS_ANSWERED)
-        plan->opening_failed = true;
-    if (is_alive) {
-        plan->phase = POSTURE_TLS_PHASE_RUNNING;
-        if (plan->opening_step == 0)
-            return false;
-        /* A short hello got through: is it the length or the version that it minds? */
-        plan->gate_lane = (int)question->lane;
-        lane->variant = POSTURE_TLS_VARIANT_FULL;
-        lane->state = POSTURE_TLS_LANE_WAITING;
-        lane_of(plan, POSTURE_TLS_13)->state = POSTURE_TLS_LANE_WAITING;
-        return true;
-    }
-    bool is_over = outcome >= POSTURE_TLS_REFUSED || outcome == POSTURE_TLS_TOO_LARGE;
-    if (outcome == POSTURE_TLS_TIMED_OUT)
-        is_over = ++plan->opening_silences >= OPENING_SILENCES_MAX;
-    if (outcome == POSTURE_TLS_NOT_TLS || outcome == POSTURE_TLS_BROKEN)
-        is_over = plan->opening_step > 0;
-    if (++plan->opening_step == POSTURE_TLS_OPENINGS)
-        is_over = true;
-    if (plan->opening_step == 1 || is_over)
-        plan->failure = outcome;
-    lane->state = POSTURE_TLS_LANE_WAITING;
-    if (is_over)
-        plan->phase = POSTURE_TLS_PHASE_OVER;
-    return true;
-}
-
 /* The first handshake may fail of our own accord: OpenSSL knows less than we ask for. */
 static bool is_no_refusal(const struct posture_tls_question *question)
 {
@@ -555,7 +545,7 @@ void posture_tls_plan_answer(struct posture_tls_plan *plan,
     if (plan->phase == POSTURE_TLS_PHASE_OVER || lane->state != POSTURE_TLS_LANE_ASKED)
         return;
     if (plan->phase == POSTURE_TLS_PHASE_OPENING &&
-        opening_answered(plan, question, outcome))
+        posture_tls_plan_opening_answered(plan, question, outcome))
         return;
     bool is_answer = outcome == POSTURE_TLS_ANSWERED;
     if (is_answer && question->number > plan->answered)

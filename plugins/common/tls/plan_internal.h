@@ -72,6 +72,10 @@ enum posture_tls_protocol posture_tls_plan_protocol(unsigned lane);
 /* Is anything left to offer in the lane (in its present chunk)? */
 bool posture_tls_plan_has_offer(const struct posture_tls_plan *plan, unsigned lane);
 size_t posture_tls_plan_chunks(const struct posture_tls_plan *plan, unsigned lane);
+/* true: the answer was of the opening phase and is dealt with. */
+bool posture_tls_plan_opening_answered(struct posture_tls_plan *plan,
+                                       const struct posture_tls_question *question,
+                                       enum posture_tls_outcome outcome);
 /* Has a prime of RFC 7919 been seen before TLS 1.3, and is there another to ask for? */
 bool posture_tls_plan_has_primes(const struct posture_tls_plan *plan);
 /* The version in which the older groups are asked for; false: no suite has a group to

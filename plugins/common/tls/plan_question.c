@@ -39,6 +39,9 @@ static size_t suites_offer(const struct posture_tls_plan *plan, unsigned lane,
         size_t chunk = position++ / CHUNK_SUITES;
         if ((is_chunked && chunk != state->chunk) || state->gone[i])
             continue;
+        if (state->split > 0 &&
+            plan->tables->suites[i].exchange + 1U != (unsigned)state->split)
+            continue;
         if (suites)
             suites[count] = plan->tables->suites[i].code;
         count++;
@@ -253,7 +256,7 @@ static void suites_question(const struct posture_tls_plan *plan, unsigned lane,
         /* What was refused comes first: a server that goes by the client's order says
          * once more that it has none of it. */
         if (q->purpose == POSTURE_TLS_ASK_ORDER && is_full && state->was_ended &&
-            plan->contradictions <= CONTRADICTIONS_MAX)
+            !state->was_split && plan->contradictions <= CONTRADICTIONS_MAX)
             count = suites_offer(plan, lane, q->suites,
                                  POSTURE_TLS_SUITES_MAX - state->found_count);
         for (size_t i = state->found_count; i-- > 0;)

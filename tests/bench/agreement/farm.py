@@ -80,7 +80,7 @@ def mail_and_more(folder, certs):
         ("postfix, smtp, old", lambda: at(lambda: starttls_servers.Postfix(
             old, smtpd_tls_protocols=">=TLSv1", smtpd_tls_ciphers="low", tls_low_cipherlist=OLD), "smtp")),
         ("dovecot, imap", lambda: dovecot("imap", "imap_port")),
-        ("dovecot, pop3, own order", lambda: dovecot("pop3", "pop3_port", lines="ssl_prefer_server_ciphers = yes\n")),
+        ("dovecot, pop3, own order, DHE without parameters", lambda: dovecot("pop3", "pop3_port", lines="ssl_prefer_server_ciphers = yes\nssl_dh =\n")),
         ("dovecot, imaps", lambda: implicit("imaps")),
         ("dovecot, pop3s", lambda: implicit("pop3s")),
         ("slapd, ldap", lambda: at(lambda: starttls_servers.OpenLdap(rsa), "ldap")),

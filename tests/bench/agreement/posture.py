@@ -29,11 +29,11 @@ def run(server, build):
     if getattr(server, "name", "localhost") != "localhost":
         uri = (uri, {"ServerName": server.name})
     _, e = crypto_worker.facts(uri, program=build / "plugins" / "posture_crypto" / "posture-crypto")
-    if not e["reachable"] or "error" in e:
+    if not e.get("versions"):
         raise RuntimeError(f"posture-crypto: {e}")
     return {"versions": set(e["versions"]),
             "suites": {v: {int(n, 16) if n.startswith("0x") else names.SUITE_CODES[n] for n in suites}
                        for v, suites in e["suites"].items()},
             "groups": {int(n, 16) if n.startswith("0x") else names.GROUP_CODES[n] for n in e["groups"]},
             "chains": [[certificate(c) for c in chain["certificates"]] for chain in e["chains"]],
-            "incomplete": e.get("incomplete", [])}
+            "signatures": e.get("signature_algorithms", {}), "incomplete": e.get("incomplete", [])}

@@ -14,6 +14,8 @@ import shutil
 import subprocess
 import typing
 
+from . import names
+
 
 @dataclasses.dataclass(eq=False)
 class Rule:
@@ -164,6 +166,67 @@ def _(d, case):
 @rule("testssl", "certificates", "+", "testssl.sh says so itself: its openssl client gets no certificate from this server (\"Client problem\")")
 def _(d, case):
     return case.theirs.get("note", "").startswith("Client problem")
+
+
+def is_pss_alone(case, version):
+    made = case.ours["signatures"].get(version, [])
+    return bool(made) and all(name.startswith("rsa_pss") for name in made)
+
+
+def is_dhe(code):
+    return isinstance(code, int) and names.SUITE_NAMES.get(code, "").startswith("TLS_DHE_")
+
+
+@rule("nmap", "versions", "+", "the signatures that nmap 7.93 offers in TLS 1.3 lack ecdsa_secp384r1_sha384, the only one that a P-384 key makes")
+def _(d, case):
+    leaves = [chain[0]["key"] for chain in case.ours["chains"]]
+    return d.item == "TLSv1.3" and bool(leaves) and all("secp384r1" in key for key in leaves)
+
+
+@rule("nmap", "versions", "+", "the signatures that nmap 7.93 offers in TLS 1.2 hold no RSASSA-PSS, and the server makes no other")
+def _(d, case):
+    return d.item == "TLSv1.2" and is_pss_alone(case, "TLSv1.2")
+
+
+@rule("sslyze", "suites", "+", "sslyze tries this suite with OpenSSL 1.0.2, which offers no RSASSA-PSS, and the server makes no other signature")
+def _(d, case):
+    return is_pss_alone(case, d.version)
+
+
+@rule("nmap", "suites", "+", "of the primes of RFC 7919 nmap offers ffdhe2048 alone, and the server takes larger ones only")
+def _(d, case):
+    return is_dhe(d.item) and 0x0100 not in case.ours["groups"] and bool(case.ours["groups"] & set(range(0x0101, 0x0105)))
+
+
+@rule("sslyze", "suites", "+", "the server has DHE for those that offer a prime of RFC 7919; sslyze's OpenSSL 1.0.2 and 1.1.1 offer none")
+def _(d, case):
+    return is_dhe(d.item) and bool(case.ours["groups"] & set(range(0x0100, 0x0105)))
+
+
+@rule("sslyze", "groups", "+", "sslyze offers one curve at a time, and without its certificate's own curve the server has no ECDSA (RFC 8422, 5.1)")
+def _(d, case):
+    return "TLSv1.3" not in case.ours["versions"] and not rsa_leaf(case)
+
+
+@rule("sslscan,nmap,testssl,sslyze", "suites,groups", "-", "we say ourselves that the list is incomplete")
+def _(d, case):
+    return any(word in case.ours["incomplete"] for word in (d.field, f"{d.field}.{d.version}"))
+
+
+@rule("sslscan", "versions,groups,certificates", "+", "sslscan's StartTLS fails at this server: it says so itself (\"STARTLS LDAP connection … failed\")")
+def _(d, case):
+    return case.server.scheme == "ldap" and not case.theirs["versions"] and "STARTLS" in case.theirs.get("note", "")
+
+
+@rule("sslscan", "suites", "+", "the server chooses DHE, for which it has no parameters, and closes: sslscan takes that for the end of the list")
+def _(d, case):
+    return "DHE without parameters" in case.label
+
+
+@rule("sslscan,nmap", "versions,groups,certificates", "+", "XMPP begins with the name of a domain; the tool can be told none, sends the address, and "
+      "the server has no such host")
+def _(d, case):
+    return case.server.scheme == "xmpp" and not case.theirs["versions"]
 
 
 def explain(rules, tool, difference, case):

@@ -88,6 +88,7 @@ def sslscan(server):
         root = tree.fromstring(path.read_text())
     found = empty()
     found["groups"], found["chains"] = set(), []
+    found["note"] = " ".join(node.text or "" for node in root.iter("error"))
     for node in root.iter("protocol"):
         if node.get("enabled") == "1":
             found["versions"].add(("TLSv" if node.get("type") == "tls" else "SSLv") + node.get("version"))
