@@ -310,7 +310,6 @@ def test_memory_stays_small():
         worker = crypto_worker.Worker(uris, TimeoutMs=1000, DeadlineMs=3000, StartRate=10000, MaxRunning=100,
                                       ConnectionsPerHost=16, ConnectionsPerNetwork=1000)
         out = worker.process.stdout.read()
-        peak = 0
         _, _, usage = os.wait4(worker.process.pid, 0)
         peak = usage.ru_maxrss
         worker.socket.close()

@@ -43,6 +43,13 @@ static void line_keep(struct posture_ssh_reader *reader, const char *line, size_
         return;
     reader->line_len = len < POSTURE_SSH_LINE_MAX ? len : POSTURE_SSH_LINE_MAX;
     memcpy(reader->line, line, reader->line_len);
+    reader->line[reader->line_len] = '\0';
+}
+
+static void line_forget(struct posture_ssh_reader *reader)
+{
+    reader->line_len = 0;
+    reader->line[0] = '\0';
 }
 
 /* One whole line; lines before the banner may be anything that does not begin with
@@ -60,7 +67,8 @@ static int line_read(struct posture_ssh_reader *reader, enum posture_ssh_event *
         return POSTURE_E_LIMIT;
     if (!end) {
         /* What waits for its line end is kept for the reason why none came. */
-        reader->line_len = reader->preface > 0 ? reader->line_len : 0;
+        if (reader->preface == 0)
+            line_forget(reader);
         if (!is_banner)
             line_keep(reader, line, len);
         return 0;
@@ -71,11 +79,13 @@ static int line_read(struct posture_ssh_reader *reader, enum posture_ssh_event *
         len--;
     if (!is_banner) {
         if (reader->preface == 0)
-            reader->line_len = 0;
+            line_forget(reader);
         line_keep(reader, line, len);
         reader->preface += (size_t)(end - line) + 1;
         return 1;
     }
+    if (reader->preface == 0)
+        line_forget(reader); /* it was the beginning of this one */
     memcpy(reader->banner, line, len);
     reader->banner_len = len;
     reader->has_banner = true;
