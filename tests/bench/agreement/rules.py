@@ -203,9 +203,10 @@ def _(d, case):
     return is_dhe(d.item) and bool(case.ours["groups"] & set(range(0x0100, 0x0105)))
 
 
-@rule("sslyze", "groups", "+", "sslyze offers one curve at a time, and without its certificate's own curve the server has no ECDSA (RFC 8422, 5.1)")
+@rule("sslscan,sslyze", "groups", "+", "the tool offers one curve at a time, and before TLS 1.3 the server has no ECDSA without its certificate's own curve "
+      "(RFC 8422, 5.1); we leave that curve in")
 def _(d, case):
-    return "TLSv1.3" not in case.ours["versions"] and not rsa_leaf(case)
+    return ("TLSv1.3" not in case.ours["versions"] or d.item in range(0x1A, 0x1D)) and not rsa_leaf(case)
 
 
 @rule("sslscan,nmap,testssl,sslyze", "suites,groups", "-", "we say ourselves that the list is incomplete")
@@ -227,6 +228,34 @@ def _(d, case):
       "the server has no such host")
 def _(d, case):
     return case.server.scheme == "xmpp" and not case.theirs["versions"]
+
+
+# What nselib/ssh2.lua of nmap 7.93 offers.
+NMAP_KEX = {"diffie-hellman-group1-sha1", "diffie-hellman-group14-sha1", "diffie-hellman-group14-sha256",
+            "diffie-hellman-group16-sha512", "diffie-hellman-group-exchange-sha1", "diffie-hellman-group-exchange-sha256"}
+NMAP_CIPHERS = {"aes128-cbc", "3des-cbc", "blowfish-cbc", "aes192-cbc", "aes256-cbc", "aes128-ctr", "aes192-ctr", "aes256-ctr"}
+NMAP_MACS = {"hmac-md5", "hmac-sha1", "hmac-ripemd160"}
+
+
+@rule("ssh-audit", "gex", "~", "OpenSSH gives 2048 bits to clients that ask for no more; ssh-audit says so in a note and reports what newer ones get", SSH)
+def _(d, case):
+    return case.theirs["fallback"] and d.item[0] == 2048 < d.item[1]
+
+
+@rule("nmap", "keys", "+", "nmap asks for RSA keys by the name ssh-rsa alone, which the server does not offer (rsa-sha2-256, rsa-sha2-512)", SSH)
+def _(d, case):
+    return case.ours["keys"][d.item][0] == "rsa" and "ssh-rsa" not in case.ours["host_key_algorithms"]
+
+
+@rule("nmap", "keys", "+", "nmap's SSH client shares no key exchange, cipher or MAC with the server", SSH)
+def _(d, case):
+    pairs = ((NMAP_KEX, "kex"), (NMAP_CIPHERS, "ciphers"), (NMAP_MACS, "macs"))
+    return any(not known & set(case.ours[name]) for known, name in pairs)
+
+
+@rule("nmap", "keys", "+", "seen, not understood: ssh-hostkey ends its connections to Dropbear after the banners (ssh-audit agrees with us)", SSH)
+def _(d, case):
+    return case.label.startswith("dropbear") and not case.theirs["keys"]
 
 
 def explain(rules, tool, difference, case):

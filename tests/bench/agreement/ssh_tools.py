@@ -37,7 +37,7 @@ def posture(server, build):
 
 
 def ssh_audit(server):
-    out = subprocess.run([venv.program("ssh-audit"), "-j", "--skip-rate-test", "-p", str(server.port), server.host],
+    out = subprocess.run([venv.program("ssh-audit"), "-j", "--skip-rate-test", "-p", str(server.port), "127.0.0.1"],
                          capture_output=True, text=True).stdout
     data = json.loads(out)
     sizes = {k["algorithm"]: k for k in data["key"]}
@@ -58,7 +58,7 @@ def ssh_audit(server):
 
 def nmap(server):
     out = subprocess.run(["nmap", "-Pn", "-n", "-p", str(server.port), "--script", "+ssh2-enum-algos,+ssh-hostkey", "--script-args",
-                          "ssh_hostkey=full", "-oX", "-", server.host], capture_output=True, text=True).stdout
+                          "ssh_hostkey=full", "-oX", "-", "127.0.0.1"], capture_output=True, text=True).stdout
     found = {"keys": {}}
     tables = {"kex_algorithms": "kex", "server_host_key_algorithms": "host_key_algorithms", "encryption_algorithms": "ciphers",
               "mac_algorithms": "macs", "compression_algorithms": "compression"}
