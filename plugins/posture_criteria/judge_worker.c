@@ -16,6 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What the gate writes the judge must be able to read. */
+_Static_assert((int)POSTURE_JUDGEMENT_MAX <= (int)POSTURE_MESSAGE_VERDICT_MAX,
+               "posture-verdict is longer than a message's header may be");
+
 enum {
     SOON_MS = 20, /* bodies have come: evaluate again */
     MODEL_S = 30, /* a page's ages go on even when nothing changes */

@@ -45,7 +45,7 @@ int posture_message_headers(const struct posture_message *message,
  * are not ours are let be. Missing optional ones are NULL. Whether type, key, source and
  * body agree is the gate's question. POSTURE_E_FORMAT.
  */
-enum { POSTURE_MESSAGE_SIGNATURE_MAX = 1024, POSTURE_MESSAGE_VERDICT_MAX = 512 };
+enum { POSTURE_MESSAGE_SIGNATURE_MAX = 1024, POSTURE_MESSAGE_VERDICT_MAX = 2048 };
 struct posture_message_storage {
     char ce_type[64], ce_source[400], ce_id[64];
 };
