@@ -30,7 +30,7 @@ static const struct posture_option plugin_options[] = {
      .unit = "connections",
      .offset = offsetof(struct posture_crypto_settings, connections_per_host),
      .help = "How many connections are open to one address at the same time, over all targets."},
-    {.name = "MailConnections", .type = POSTURE_OPT_U32, .min = 1, .max = 10000, .def = "120",
+    {.name = "MailConnections", .type = POSTURE_OPT_U32, .min = 1, .max = 10000, .def = "200",
      .unit = "connections", .offset = offsetof(struct posture_crypto_settings, mail_connections),
      .help = "How many connections one measurement makes to one address of a mail server (smtp, "
              "imap, pop3); what is not known by then is unknown."},
