@@ -8,7 +8,8 @@
 CPU is user + system of the client's processes (rusage of children); loopback, so that part of the server's TCP work is in
 it, for every tool alike. All endpoints of a row are measured by one process (sslscan: one each), whose start (libraries,
 tables, profile) is in the row; the row "each further endpoint" leaves it out: (CPU of N endpoints - CPU of one) / (N - 1).
-Connections are counted by a proxy of ours, for one endpoint. The last row is what as many bare exchanges as we make cost
+"Depth basic" is versions, suites, groups, order and chains: what the other tools do, and more; the first row has signature
+algorithms, sessions, renegotiation, ALPN and the rest besides. Connections are counted by a proxy of ours, for one endpoint. The last rows are what as many bare exchanges as we make cost
 here (tls_limit: blocking, one fixed hello, no parsing, no handshake, the same options of the socket).
 """
 
@@ -30,14 +31,20 @@ import crypto_worker  # noqa: E402
 import tls_servers as servers  # noqa: E402
 
 
-def ours(ports, build):
+def ours(ports, build, depth="full"):
     program = build / "plugins" / "posture_crypto" / "posture-crypto"
     uris = [f"tls://127.0.0.1:{port}" for port in ports]
-    reports = crypto_worker.probe(uris, program=program, StartRate=10000, MaxRunning=10, TrustStore="none")
+    reports = crypto_worker.probe(uris, program=program, StartRate=10000, MaxRunning=10, TrustStore="none", Depth=depth)
     for report in reports:
         (endpoint,) = report["facts"]["tls"]["endpoints"]
-        assert endpoint["versions"] == ["TLSv1.2", "TLSv1.3"] and "incomplete" not in endpoint, endpoint
+        left = [name for name in endpoint.get("incomplete", [])
+                if depth == "full" or name.split(".")[0] in ("versions", "suites", "groups", "chains", "dhe_bits")]
+        assert endpoint["versions"] == ["TLSv1.2", "TLSv1.3"] and not left, endpoint
     return reports
+
+
+def ours_basic(ports, build):
+    return ours(ports, build, "basic")
 
 
 def nmap(ports, _):
@@ -84,10 +91,12 @@ def main():
         print(f"{'tool':<44} {'N':>4} {'CPU ms/endpoint':>20} {'user':>6} {'system':>6} {'endpoints/s':>12} {'connections':>12}")
         with servers.Nginx(folder, kinds[0], servers=listeners):
             ports = [entry[1] for entry in listeners]
-            rows = [("posture-crypto --once", ours, ports), ("nmap ssl-enum-ciphers,ssl-cert", nmap, ports),
+            rows = [("posture-crypto: every fact", ours, ports),
+                    ("posture-crypto, Depth basic", ours_basic, ports), ("nmap ssl-enum-ciphers,ssl-cert", nmap, ports),
                     ("sslscan", sslscan, ports[:10])]
+            our_connections = {}
             for name, tool, some in rows:
-                if tool is not ours and not shutil.which(name.split()[0]):
+                if tool not in (ours, ours_basic) and not shutil.which(name.split()[0]):
                     print(f"{name:<44} not installed")
                     continue
                 with servers.proxy_to(ports[0]) as counter:
@@ -97,9 +106,9 @@ def main():
                 user, system, _ = (1000 * part / len(some) for part in runs[len(runs) // 2])
                 rate = statistics.median(len(some) / t for _, _, t in runs)
                 row_print(name, len(some), [1000 * (u + s) / len(some) for u, s, _ in runs], user, system, f"{rate:.1f}", connections)
-                if tool is not ours:
+                if tool not in (ours, ours_basic):
                     continue
-                our_connections = connections
+                our_connections[tool] = connections
                 ones = [cpu_of(tool, some[:1], args.build) for _ in range(args.runs)]
                 one_user, one_system = (statistics.median(run[i] for run in ones) for i in (0, 1))
                 further = [1000 * (u + s - one_user - one_system) / (len(some) - 1) for u, s, _ in runs]
@@ -109,9 +118,10 @@ def main():
             limit = args.build / "tests" / "bench" / "tls_limit"
             us = sorted(float(subprocess.run([limit, str(ports[0]), "2000"], check=True, capture_output=True,
                                              text=True).stdout) for _ in range(args.runs))
-            name = f"limit: {our_connections} bare exchanges of {statistics.median(us):.0f} us"
-            row_print(name, "-", [u * our_connections / 1000 for u in us], 0, statistics.median(us) * our_connections / 1000, "-",
-                      our_connections)
+            for connections in our_connections.values():
+                name = f"limit: {connections} bare exchanges of {statistics.median(us):.0f} us"
+                row_print(name, "-", [u * connections / 1000 for u in us], 0, statistics.median(us) * connections / 1000, "-",
+                          connections)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
