@@ -16,6 +16,7 @@ typedef void host_check_fn(const struct posture_check_input *input, const json_t
 host_check_fn host_openssl_check;
 host_check_fn host_gnutls_check;
 host_check_fn host_crypto_policy_check;
+host_check_fn host_sshd_algorithms_check;
 host_check_fn host_sshd_login_check;
 host_check_fn host_disk_encryption_check;
 host_check_fn host_disk_cipher_check;

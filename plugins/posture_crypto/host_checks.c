@@ -19,6 +19,7 @@ static const struct {
     {"host.gnutls", "gnutls", {"gnutls"}, host_gnutls_check},
     {"host.crypto_policy", "crypto_policy", {"crypto_policy"}, host_crypto_policy_check},
     {"host.sshd.login", "sshd", {"sshd", "sshd.match"}, host_sshd_login_check},
+    {"host.sshd.algorithms", "sshd", {"sshd"}, host_sshd_algorithms_check},
     {"host.disk_encryption", "disks", {"disks"}, host_disk_encryption_check},
     {"host.disk_cipher", "disks", {"disks", "disks.ciphers"}, host_disk_cipher_check},
     {"host.swap", "swap", {"swap"}, host_swap_check},

@@ -7,6 +7,7 @@ posture_add_library(posture_crypto_checks
         host_checks.c
         host_disk_checks.c
         host_library_checks.c
+        host_sshd_algorithm_checks.c
         host_sshd_checks.c
         host_time_checks.c
         host_wlan_checks.c
