@@ -131,8 +131,11 @@ static void cipher_offer(const struct posture_check_input *input, const json_t *
     const char *spec = posture_json_string(crypt, "cipher");
     const json_t *bits = json_object_get(crypt, "key_bits");
     char cipher[WORD_MAX], mode[WORD_MAX], name[WORD_MAX * 2];
-    if (!spec)
-        return; /* why is in facts.errors */
+    if (!spec) {
+        if (!host_error_reason(input->facts, "disks.ciphers"))
+            posture_verdict_offer_incomplete(verdict, "disks.crypt");
+        return;
+    }
     bool is_authenticated = strstr(spec, "authenc(") != NULL;
     if (!spec_split(spec, cipher, mode) || is_authenticated || !json_is_integer(bits)) {
         if (posture_verdict_offer(verdict, POSTURE_RESULT_UNKNOWN,

@@ -126,6 +126,22 @@ int host_sshd_read(const char *bytes, size_t len, json_t *sshd)
     return is_whole ? 0 : POSTURE_E_FORMAT;
 }
 
+/* Files that we read anyway. What else is included may hold Match blocks unseen. */
+static bool include_is_known(const char *value)
+{
+    static const char *const folders[] = {"/etc/ssh/sshd_config.d/*.conf",
+                                          "sshd_config.d/*.conf"};
+    value += strspn(value, " \t=");
+    size_t len = strcspn(value, "\r\n");
+    while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
+        len--;
+    for (size_t i = 0; i < POSTURE_COUNT(folders); i++) {
+        if (strlen(folders[i]) == len && memcmp(folders[i], value, len) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The keywords that a file sets within Match blocks, in lower case. */
 static int match_read(const char *bytes, json_t *sshd)
 {
@@ -141,7 +157,8 @@ static int match_read(const char *bytes, json_t *sshd)
             word[len] = '\0';
             if (strcmp(word, "match") == 0)
                 is_within = true;
-            else if (is_within)
+            else if (is_within ||
+                     (strcmp(word, "include") == 0 && !include_is_known(line + len)))
                 POSTURE_TRY(list_append(sshd, "match_keywords", word, len));
         }
         line += strcspn(line, "\n");
@@ -162,6 +179,8 @@ static int match_find(const struct host_root *root, json_t *sshd)
     int r = host_root_list(root, "etc/ssh/sshd_config.d", FOLDER_MAX, &names);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
+    if (names.is_truncated)
+        return POSTURE_E_LIMIT;
     for (size_t i = 0; i < names.count; i++) {
         POSTURE_AUTO_FREE char *path =
             posture_asprintf("etc/ssh/sshd_config.d/%s", names.items[i]);

@@ -69,7 +69,7 @@ void ssh_mac_check(const struct posture_check_input *input,
 {
     struct offer_walk walk = {input, verdict};
     ssh_macs_each(input, endpoint, finding_offer, &walk);
-    if (!verdict->is_set && endpoint->ciphers[0] && endpoint->macs[0])
+    if (!verdict->is_set && !ssh_needs_mac(input, endpoint) && endpoint->macs[0])
         posture_verdict_offer(verdict, POSTURE_RESULT_NA, "ssh.mac.not_used");
 }
 

@@ -181,6 +181,17 @@ static bool uses_mac(const struct posture_check_input *input, const json_t *ciph
     return false;
 }
 
+bool ssh_needs_mac(const struct posture_check_input *input,
+                   const struct ssh_endpoint *endpoint)
+{
+    for (size_t way = 0; way < 2; way++) {
+        if (json_array_size(endpoint->ciphers[way]) == 0 ||
+            uses_mac(input, endpoint->ciphers[way]))
+            return true;
+    }
+    return false;
+}
+
 void ssh_macs_each(const struct posture_check_input *input,
                    const struct ssh_endpoint *endpoint, ssh_finding_fn *fn, void *data)
 {

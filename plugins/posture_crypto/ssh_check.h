@@ -35,6 +35,9 @@ void ssh_host_keys_each(const struct posture_check_input *input,
 void ssh_ciphers_each(const struct posture_check_input *input,
                       const struct ssh_endpoint *endpoint, ssh_finding_fn *fn,
                       void *data);
+/* A direction has no cipher, or one that leaves integrity to a MAC. */
+bool ssh_needs_mac(const struct posture_check_input *input,
+                   const struct ssh_endpoint *endpoint);
 /* Nothing where every cipher brings its own integrity. */
 void ssh_macs_each(const struct posture_check_input *input,
                    const struct ssh_endpoint *endpoint, ssh_finding_fn *fn, void *data);

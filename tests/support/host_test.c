@@ -404,6 +404,8 @@ static void foreign_test(void **state)
     host_end();
 }
 
+static mode_t folder_mode = 0755;
+
 /* A root helper as the script says, beside a real worker. */
 static void helper_begin(const char *script, mode_t mode)
 {
@@ -418,12 +420,14 @@ static void helper_begin(const char *script, mode_t mode)
         fclose(file);
         chmod(path, mode);
     }
-    chmod(directory, 0755);
+    chmod(directory, folder_mode);
     fake_collectd_reset();
     module_register();
     snprintf(text, sizeof(text),
-             "WorkerDir \"%s\"\nSpoolSocket \"%s/spool.sock\"\nMode helper\n", directory,
-             directory);
+             "WorkerDir \"%s\"\nSpoolSocket \"%s/socket/spool.sock\"\nMode helper\n",
+             directory, directory);
+    snprintf(path, sizeof(path), "%s/socket", directory);
+    (void)mkdir(path, 0700);
     assert_int_equal(fake_collectd_config(text), 0);
     assert_int_equal(fake_collectd_init(), 0);
 }
@@ -436,6 +440,25 @@ static void helper_end(void)
     unlink(path);
     snprintf(path, sizeof(path), "%s/posture-echo", directory);
     unlink(path);
+    snprintf(path, sizeof(path), "%s/socket/spool.sock", directory);
+    unlink(path);
+    *strrchr(path, '/') = '\0';
+    rmdir(path);
+}
+
+/* Who may write the folder could change the program between the look and the start. */
+static void helper_folder_test(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    folder_mode = 0777;
+    helper_begin("echo x", 0755);
+    folder_mode = 0755;
+    line_expect("got dm-table: error -1005");
+    line_expect("others than root may write its folder");
+    helper_end();
+    chmod(directory, 0755);
 }
 
 /* Nothing of collectd's reaches a helper: no descriptor, no environment, no argument; and
@@ -615,7 +638,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(open_descriptors_test), cmocka_unit_test(foreign_test),
         cmocka_unit_test(listen_test),           cmocka_unit_test(types_test),
         cmocka_unit_test(many_targets_test),     cmocka_unit_test(helper_test),
-        cmocka_unit_test(helper_fails_test),
+        cmocka_unit_test(helper_folder_test),    cmocka_unit_test(helper_fails_test),
     };
     /* Those that wait for pauses and deadlines. */
     const struct CMUnitTest slow_tests[] = {

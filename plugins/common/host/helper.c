@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -66,6 +67,28 @@ static int path_make(int number, const char *worker_path, char path[static PATH_
     return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/* path: absolute, without links. Whoever may write a folder on the way could put another
+ * program in place after the look at this one; in a sticky folder (/tmp) nobody moves
+ * what is root's. */
+static int folders_judge(const char *path, struct posture_error *reterr)
+{
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof(folder), "%s", path);
+    for (char *slash; (slash = strrchr(folder, '/'));) {
+        struct stat st;
+        *slash = '\0';
+        if (stat(*folder ? folder : "/", &st) < 0)
+            return posture_error_set(reterr, -errno, "'%s': %s", folder, strerror(errno));
+        bool is_open = (st.st_mode & (S_IWGRP | S_IWOTH)) && !(st.st_mode & S_ISVTX);
+        if (st.st_uid != 0 || is_open)
+            return posture_error_set(reterr, POSTURE_E_DENIED,
+                                     "'%s': not run as root: others than root may write "
+                                     "its folder '%s'",
+                                     path, *folder ? folder : "/");
+    }
+    return 0;
+}
+
 /* What runs as root must be root's, and nobody else's to write. */
 static int program_judge(const char *path, struct posture_error *reterr)
 {
@@ -78,7 +101,7 @@ static int program_judge(const char *path, struct posture_error *reterr)
             "'%s': not run as root: it must be a file of root's that "
             "nobody else may write",
             path);
-    return 0;
+    return folders_judge(path, reterr);
 }
 
 static void files_close(struct posture_helper *helper)
@@ -97,8 +120,11 @@ int posture_helper_start(struct posture_helper *helper, int number,
     if (posture_helper_is_running(helper) ||
         (helper->started_ns > 0 && now - helper->started_ns < PAUSE_S * POSTURE_NS_PER_S))
         return POSTURE_E_BUSY;
-    char path[PATH_MAX];
-    POSTURE_TRY(path_make(number, worker_path, path));
+    char named[PATH_MAX], path[PATH_MAX];
+    POSTURE_TRY(path_make(number, worker_path, named));
+    /* Judged and run without links, which others might turn in between. */
+    if (!realpath(named, path))
+        return posture_error_set(reterr, -errno, "'%s': %s", named, strerror(errno));
     POSTURE_TRY(program_judge(path, reterr));
     helper->output = memfd_create("posture-helper", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     helper->errors = memfd_create("posture-helper-errors", MFD_CLOEXEC);
