@@ -27,6 +27,26 @@ void worker_held_drop(struct posture_crypto_target *target)
     worker->held--;
 }
 
+/* What the targets of a kind share. */
+static int shared_make(struct worker *worker, size_t i, struct posture_error *reterr)
+{
+    if (worker->shared[i])
+        return 0;
+    return worker_measures[i]->setup(worker->runtime, &worker->common, &worker->shared[i],
+                                     reterr);
+}
+
+/* The file may name a kind later that no target has yet: what that reads is out of reach
+ * by then. */
+static int shared_make_for_file(struct worker *worker, struct posture_error *reterr)
+{
+    for (size_t i = 0; worker_measures[i]; i++) {
+        if (strcmp(worker_measures[i]->block, "Endpoint") == 0)
+            POSTURE_TRY(shared_make(worker, i, reterr));
+    }
+    return 0;
+}
+
 /* What the targets of its kind share, made with the first of them; what this one needs
  * besides. */
 static int target_admit(struct worker *worker, struct posture_crypto_target *target,
@@ -35,9 +55,7 @@ static int target_admit(struct worker *worker, struct posture_crypto_target *tar
     size_t i = 0;
     while (worker_measures[i] != target->measure)
         i++;
-    if (!worker->shared[i])
-        POSTURE_TRY(worker_measures[i]->setup(worker->runtime, &worker->common,
-                                              &worker->shared[i], reterr));
+    POSTURE_TRY(shared_make(worker, i, reterr));
     target->worker = worker;
     target->shared = worker->shared[i];
     if (!worker_measures[i]->admit)
@@ -111,7 +129,7 @@ int worker_targets_prepare(struct worker *worker, struct posture_error *reterr)
         worker->targets.items[i]->number = i;
         POSTURE_TRY(target_admit(worker, worker->targets.items[i], reterr));
     }
-    return 0;
+    return file.path ? shared_make_for_file(worker, reterr) : 0;
 }
 
 static int64_t *intervals_of(const struct posture_crypto_targets *targets)

@@ -151,3 +151,21 @@ def test_resume_of_another_file_is_refused_and_left_alone(tmp_path):
     done = program("tls://127.0.0.1:1", "--resume", other)
     assert done.returncode == 2 and f"{other}:1" in done.stderr and "expected a file that --resume wrote" in done.stderr
     assert other.read_text() == "my notes\nmore notes"
+
+
+def test_a_file_that_is_empty_at_first(tmp_path):
+    certs = servers.Certificates(tmp_path)
+    one = certs.make("rsa2048")
+    listen = [("127.0.0.1", port, one, "TLSv1.2 TLSv1.3", None, "") for port in servers.free_ports(1)]
+    subject = f"tls://127.0.0.1:{listen[0][1]}"
+    listing = tmp_path / "endpoints"
+    listing.write_text("# nothing yet\n")
+    with servers.Nginx(tmp_path, None, servers=listen), \
+            Collectd(["cpu"], {"posture_crypto": f'Values all\nInterval 2\nEndpointsFile "{listing}"\n'}, user=USER) as collectd:
+        collectd.start()
+        collectd.wait_value("cpu")
+        listing.write_text(f"{subject} Web=yes\n")
+        collectd.wait_log("1 targets (0 before, 1 new, 0 gone)", timeout=30)
+        wait_for(lambda: values_of(collectd, subject), what="the new endpoint")
+        collectd.stop()
+    assert collectd.log().count("worker posture-crypto") < 5  # it was never restarted
