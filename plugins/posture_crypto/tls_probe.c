@@ -182,6 +182,9 @@ static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject
         .connections = tls->settings->connections_per_host,
         .is_deep = tls->settings->depth == POSTURE_CRYPTO_DEPTH_FULL,
     };
+    /* Where a network has fewer than a host, its ticket is for no more than that. */
+    if (options.connections > tls->settings->connections_per_network)
+        options.connections = tls->settings->connections_per_network;
     manners_set(tls, subject, &options);
     struct tls_run *run = posture_calloc(1, sizeof(*run));
     if (!run)
