@@ -380,6 +380,17 @@ def test_revocation_list(tmp_path, label):
     assert (got["result"], got["code"]) == (want, f"tls.cert.revocation.{code}"), got
 
 
+@pytest.mark.parametrize("named,want", [("one", "pass"), ("two", "unknown"), (None, "unknown")])
+def test_list_that_was_split(tmp_path, named, want):
+    """A list of one place says nothing of certificates whose list is another."""
+    url = "http://crl.example.go.jp/{}.crl".format
+    part = ("2.5.29.28", True, c.seq(c.tlv(0xA0, c.tlv(0xA0, c.tlv(0x86, url("one").encode())))))
+    served, store = world(leaf=dict(add=[c.crl_points(url(named))] if named else []))
+    _, results = judge(tmp_path, served, store, crl=[c.revocation_list(**GOOD_CRL, extensions=[part])])
+    got = results["tls.cert.revocation"]
+    assert got["result"] == want and got["args"].get("why") == (None if want == "pass" else "partial"), got
+
+
 def test_revoked_intermediate(tmp_path):
     served, store = world()
     of_root = c.revocation_list(issuer=WORLD.names["root"], signer=WORLD.keys["root"], revoked=[(WORLD.serials["ca"], 2)])

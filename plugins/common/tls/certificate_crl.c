@@ -111,9 +111,38 @@ int posture_tls_crls_load(const char *path, struct posture_tls_crls **ret,
     return 0;
 }
 
-/* Why the list cannot speak for certificates of the issuer; NULL: it can (RFC 5280 5.2,
- * 6.3.3). */
-static const char *list_fault(X509_CRL *crl, X509 *issuer, time_t at)
+static bool names_meet(const GENERAL_NAMES *a, const GENERAL_NAMES *b)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(a); i++) {
+        for (int j = 0; j < sk_GENERAL_NAME_num(b); j++) {
+            if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(a, i),
+                                 sk_GENERAL_NAME_value(b, j)) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A CA may split its list: one that names its place speaks only for the certificates
+ * that name the same (RFC 5280 6.3.3 b 2 i). Names relative to the issuer are not
+ * resolved. */
+static bool place_is_of(const DIST_POINT_NAME *place, X509 *cert)
+{
+    bool is_of = false;
+    CRL_DIST_POINTS *points =
+        X509_get_ext_d2i(cert, NID_crl_distribution_points, NULL, NULL);
+    for (int i = 0; place->type == 0 && i < sk_DIST_POINT_num(points); i++) {
+        const DIST_POINT *point = sk_DIST_POINT_value(points, i);
+        if (point->distpoint && point->distpoint->type == 0 && !point->reasons)
+            is_of = is_of ||
+                    names_meet(place->name.fullname, point->distpoint->name.fullname);
+    }
+    CRL_DIST_POINTS_free(points);
+    return is_of;
+}
+
+/* Why the list cannot speak for the certificate; NULL: it can (RFC 5280 5.2, 6.3.3). */
+static const char *list_fault(X509_CRL *crl, X509 *cert, X509 *issuer, time_t at)
 {
     EVP_PKEY *key = X509_get0_pubkey(issuer);
     if (!key || X509_CRL_verify(crl, key) != 1)
@@ -139,7 +168,8 @@ static const char *list_fault(X509_CRL *crl, X509 *issuer, time_t at)
         X509_CRL_get_ext_d2i(crl, NID_issuing_distribution_point, NULL, NULL);
     bool is_partial =
         point && (point->onlyuser > 0 || point->onlyCA > 0 || point->onlysomereasons ||
-                  point->indirectCRL > 0 || point->onlyattr > 0);
+                  point->indirectCRL > 0 || point->onlyattr > 0 ||
+                  (point->distpoint && !place_is_of(point->distpoint, cert)));
     ISSUING_DIST_POINT_free(point);
     if (is_partial)
         return "partial";
@@ -195,7 +225,7 @@ static json_t *certificate_status(const struct posture_tls_crls *crls, X509 *cer
         X509_CRL *crl = sk_X509_CRL_value(crls->list, i);
         if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(cert)) != 0)
             continue;
-        const char *fault = list_fault(crl, issuer, at);
+        const char *fault = list_fault(crl, cert, issuer, at);
         if (fault)
             why = fault;
         else if (!best || ASN1_TIME_compare(X509_CRL_get0_lastUpdate(crl),
