@@ -161,6 +161,61 @@ static void wlan_write(struct screen *screen, const json_t *facts)
     line_write(screen, "無線LAN", "WLAN", &text);
 }
 
+static void names_add(struct posture_buf *text, const json_t *list)
+{
+    size_t i;
+    const json_t *item;
+    json_array_foreach (list, i, item)
+        part_add(text, "", posture_json_string(item, "name"));
+}
+
+/* "2026-11-21": a day is enough for people. */
+static void day_add(struct posture_buf *text, const char *before, const char *time)
+{
+    if (time)
+        posture_buf_addf(text, " %s%.10s", before, time);
+}
+
+static void care_write(struct screen *screen, const json_t *facts)
+{
+    const json_t *updates = json_object_get(facts, "updates");
+    const json_t *reboot = json_object_get(facts, "reboot");
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    size_t i;
+    const json_t *item;
+    names_add(&text, json_object_get(json_object_get(facts, "file_sharing"), "software"));
+    line_write(screen, "ファイル共有", "file sharing", &text);
+    json_array_foreach (json_object_get(updates, "archives"), i, item) {
+        if (!json_is_true(json_object_get(item, "security")))
+            continue;
+        part_add(&text, "", posture_json_string(item, "suite"));
+        day_add(&text, "", posture_json_string(item, "date"));
+    }
+    const json_t *count = json_object_get(updates, "pending_count");
+    if (json_is_integer(count) && text.len > 0)
+        posture_buf_addf(&text, SCREEN_WORD(screen, ", 未適用 %lld", ", %lld pending"),
+                         (long long)json_integer_value(count));
+    line_write(screen, "更新", "updates", &text);
+    part_add(&text, SCREEN_WORD(screen, "最新のカーネル ", "newest kernel "),
+             posture_json_string(json_object_get(reboot, "kernel"), "newest"));
+    if (json_is_true(json_object_get(reboot, "required")))
+        part_add(&text, "", SCREEN_WORD(screen, "再起動が必要", "reboot needed"));
+    line_write(screen, "再起動", "reboot", &text);
+    json_array_foreach (json_object_get(json_object_get(facts, "malware"), "engines"), i,
+                        item) {
+        const json_t *database = json_array_get(json_object_get(item, "signatures"), 0);
+        part_add(&text, "", posture_json_string(item, "name"));
+        day_add(&text, "", posture_json_string(database, "time"));
+    }
+    line_write(screen, "不正プログラム", "malware", &text);
+    json_array_foreach (json_object_get(json_object_get(facts, "backup"), "records"), i,
+                        item) {
+        part_add(&text, "", posture_json_string(item, "path"));
+        day_add(&text, "", posture_json_string(item, "time"));
+    }
+    line_write(screen, "バックアップ", "backup", &text);
+}
+
 void table_host_facts(struct screen *screen, const json_t *facts)
 {
     os_write(screen, facts);
@@ -169,4 +224,5 @@ void table_host_facts(struct screen *screen, const json_t *facts)
     disks_write(screen, facts);
     time_write(screen, facts);
     wlan_write(screen, facts);
+    care_write(screen, facts);
 }

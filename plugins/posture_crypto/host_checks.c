@@ -25,6 +25,17 @@ static const struct {
     {"host.swap", "swap", {"swap"}, host_swap_check},
     {"host.time", "time", {"time.kernel"}, host_time_check},
     {"host.wlan", "wlan", {"wlan.interfaces", "wlan.networks"}, host_wlan_check},
+    {"host.file_sharing",
+     "file_sharing",
+     {"file_sharing.packages", "file_sharing.processes", "file_sharing.ports"},
+     host_file_sharing_check},
+    {"host.updates",
+     "updates",
+     {"updates.packages", "updates.lists"},
+     host_updates_check},
+    {"host.reboot", "reboot", {"reboot.kernel"}, host_reboot_check},
+    {"host.malware_protection", "malware", {NULL}, host_malware_check},
+    {"host.backup", "backup", {"backup.stamps"}, host_backup_check},
 };
 
 const char *host_error_reason(const json_t *facts, const char *what)
@@ -32,9 +43,13 @@ const char *host_error_reason(const json_t *facts, const char *what)
     static const struct {
         const char *code, *reason;
     } reasons[] = {
-        {"denied", "host.missing.denied"},       {"absent", "host.missing.absent"},
-        {"too_large", "host.missing.too_large"}, {"deadline", "host.missing.deadline"},
-        {"malformed", "host.missing.malformed"}, {"elsewhere", "host.missing.elsewhere"},
+        {"denied", "host.missing.denied"},
+        {"absent", "host.missing.absent"},
+        {"too_large", "host.missing.too_large"},
+        {"deadline", "host.missing.deadline"},
+        {"malformed", "host.missing.malformed"},
+        {"elsewhere", "host.missing.elsewhere"},
+        {"unsupported", "host.missing.unsupported"},
     };
     const json_t *error = json_object_get(json_object_get(facts, "errors"), what);
     if (!error)
@@ -72,16 +87,17 @@ void host_weakness_offer(const struct posture_check_input *input,
     bool is_first = posture_verdict_offer(verdict, status, code);
     if (!is_worse || (!is_first && !posture_verdict_is(verdict, status, code)))
         return;
-    if (is_first)
+    if (is_first && weakness->item[0])
         posture_verdict_value_text(verdict, weakness->item);
-    posture_verdict_add_item(verdict, "items", weakness->item);
+    if (weakness->item[0])
+        posture_verdict_add_item(verdict, "items", weakness->item);
     if (finding.certainty < POSTURE_CERTAINTY_HIGH)
         posture_verdict_arg_text(verdict, "certainty",
                                  posture_certainty_name(finding.certainty));
 }
 
-static void missing_offer(const struct posture_check_input *input, const char *what,
-                          struct posture_verdict *verdict)
+void host_missing_offer(const struct posture_check_input *input, const char *what,
+                        struct posture_verdict *verdict)
 {
     const char *reason = host_error_reason(input->facts, what);
     if (!reason || !posture_verdict_offer(verdict, POSTURE_RESULT_UNKNOWN, reason))
@@ -102,9 +118,9 @@ static int subject_check(const struct posture_check_input *input, size_t number,
     bool is_silent = posture_verdict_is(&verdict, POSTURE_RESULT_NA, "profile.silent");
     for (size_t i = 0; i < POSTURE_COUNT(checks[number].needs); i++) {
         if (checks[number].needs[i] && !is_silent)
-            missing_offer(input, checks[number].needs[i], &verdict);
+            host_missing_offer(input, checks[number].needs[i], &verdict);
     }
-    missing_offer(input, "facts", &verdict);
+    host_missing_offer(input, "facts", &verdict);
     if (json_is_true(json_object_get(topic, "truncated")) && !is_silent &&
         posture_verdict_offer(&verdict, POSTURE_RESULT_UNKNOWN, "facts.incomplete"))
         posture_verdict_add_item(&verdict, "items", checks[number].topic);

@@ -4,6 +4,7 @@
 
 #include "common/base/mem.h"
 #include "common/base/parse.h"
+#include "posture_crypto/host_inventory.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,10 +12,13 @@
 enum { TEXT_MAX = 512 };
 
 static host_topic_fn *const topics[] = {
-    host_os_measure,     host_openssl_measure,
-    host_gnutls_measure, host_crypto_policy_measure,
-    host_sshd_measure,   host_disks_measure,
-    host_time_measure,   host_wlan_measure,
+    host_os_measure,           host_openssl_measure,
+    host_gnutls_measure,       host_crypto_policy_measure,
+    host_sshd_measure,         host_disks_measure,
+    host_time_measure,         host_wlan_measure,
+    host_file_sharing_measure, host_updates_measure,
+    host_reboot_measure,       host_malware_measure,
+    host_backup_measure,
 };
 
 const char *host_error_code(int r)
@@ -36,6 +40,8 @@ const char *host_error_code(int r)
         return "malformed";
     case -EXDEV: /* the system looked at is not the running one */
         return "elsewhere";
+    case -ENOTSUP:
+        return "unsupported";
     default:
         return "failed";
     }
@@ -90,8 +96,13 @@ json_t *host_facts_measure(const char *name, const struct host_input *input)
     json_auto_t *facts = json_object();
     if (!facts || host_set_text(facts, "name", name) < 0)
         return NULL;
+    HOST_AUTO_INVENTORY struct host_inventory inventory = {0};
+    struct host_input all = *input;
+    all.inventory = &inventory;
+    if (host_inventory_read(&input->root, &inventory) < 0)
+        return NULL;
     for (size_t i = 0; i < POSTURE_COUNT(topics); i++) {
-        if (topics[i](input, facts) < 0)
+        if (topics[i](&all, facts) < 0)
             return NULL;
     }
     return json_incref(facts);

@@ -28,8 +28,15 @@ struct host_helped {
     size_t len;
 };
 
+struct host_inventory;
+struct host_tables;
+
 struct host_input {
     struct host_root root;
+    const struct host_tables *tables;       /* host_software.h */
+    const struct host_inventory *inventory; /* host_facts_measure() reads it */
+    char *const *stamps;                    /* option BackupStamp */
+    size_t stamp_count;
     struct host_helped helped[HOST_HELPER_COUNT];
     int64_t now_ns;
 };
@@ -45,6 +52,11 @@ host_topic_fn host_sshd_measure;
 host_topic_fn host_disks_measure; /* swap too */
 host_topic_fn host_time_measure;
 host_topic_fn host_wlan_measure;
+host_topic_fn host_file_sharing_measure;
+host_topic_fn host_updates_measure;
+host_topic_fn host_reboot_measure;
+host_topic_fn host_malware_measure;
+host_topic_fn host_backup_measure;
 
 /* What "sshd -T" wrote, into the topic's object; pure. POSTURE_E_FORMAT when it is
  * something else. */
@@ -56,7 +68,8 @@ json_t *host_facts_measure(const char *name, const struct host_input *input);
 /* Says that what ("sshd", "disks.ciphers") was not measured, and why: facts.incomplete
  * has its name, facts.errors its code. r: a negative result; detail may be NULL. */
 int host_missing(json_t *facts, const char *what, int r, const char *detail);
-/* "denied", "absent", "too_large", "deadline", "elsewhere", "failed" */
+/* "denied", "absent", "too_large", "deadline", "elsewhere", "unsupported",
+ * "failed" */
 const char *host_error_code(int r);
 
 /* Foreign text: well-formed UTF-8 of at most max bytes. NULL when memory was out. */

@@ -7,7 +7,7 @@
  */
 
 #include "common/report/json.h"
-#include "posture_crypto/host_facts.h"
+#include "posture_crypto/host_software.h"
 #include "posture_crypto/host_testing.h"
 
 enum { CASE_FILE_MAX = 4 * 1024 * 1024 };
@@ -24,9 +24,21 @@ static char *text_load(const char *dir, const char *name, size_t *ret_len)
 static json_t *case_measure(const char *dir, const char *root)
 {
     static const char *const names[HOST_HELPER_COUNT] = {"sshd", "dm-table"};
-    struct host_input input = {.now_ns = (TREE_MTIME + 3600) * INT64_C(1000000000)};
+    static char stamp[] = "/var/lib/agency/backup-done", *const stamps[] = {stamp};
+    struct host_tables tables;
+    struct posture_error error = {0};
+    struct host_input input = {.tables = &tables,
+                               .stamps = stamps,
+                               .now_ns = (TREE_MTIME + 3600) * INT64_C(1000000000)};
     if (host_root_open(root, &input.root, NULL) < 0)
         return NULL;
+    if (host_tables_load(NULL, &tables, &error) < 0) {
+        fprintf(stderr, "%s\n", error.text);
+        host_root_done(&input.root);
+        return NULL;
+    }
+    /* One that the trees name: the folder is there. */
+    input.stamp_count = host_root_exists(&input.root, "var/lib/agency");
     for (size_t i = 0; i < HOST_HELPER_COUNT; i++) {
         input.helped[i].bytes = text_load(dir, names[i], &input.helped[i].len);
         input.helped[i].error = input.helped[i].bytes ? 0 : -EXDEV;
@@ -35,6 +47,7 @@ static json_t *case_measure(const char *dir, const char *root)
     for (size_t i = 0; i < HOST_HELPER_COUNT; i++)
         free(input.helped[i].bytes);
     host_root_done(&input.root);
+    host_tables_done(&tables);
     return facts;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright The posture authors */
 #include "posture_crypto/host_facts.h"
+#include "posture_crypto/host_software.h"
 #include "posture_crypto/measure.h"
 #include "posture_crypto/options.h"
 #include "posture_crypto/host_checks.h"
@@ -40,6 +41,7 @@ struct host_shared {
     struct posture_worker *runtime;
     const struct posture_crypto_settings *settings;
     struct ask *asks;
+    struct host_tables tables;
 };
 
 struct host_run {
@@ -196,6 +198,9 @@ static int host_start(void *shared, uv_loop_t *loop,
         return -ENOMEM;
     *run = (struct host_run){
         .shared = host, .input.root.fd = -1, .done = done, .data = data};
+    run->input.tables = &host->tables;
+    run->input.stamps = block->backup_stamps.items;
+    run->input.stamp_count = block->backup_stamps.count;
     memcpy(run->name, subject->host, strlen(subject->host) + 1);
     int r = host_root_open(block->root, &run->input.root, NULL);
     if (r == 0)
@@ -236,6 +241,20 @@ static void host_cancel(void *data)
         run_leave(run);
 }
 
+/* The folder that a stamp is in; the stamp itself may come later. */
+static int stamp_allow(const struct posture_crypto_host *block, const char *stamp)
+{
+    POSTURE_AUTO_FREE char *path =
+        posture_asprintf("%s%s", strcmp(block->root, "/") == 0 ? "" : block->root, stamp);
+    if (!path)
+        return -ENOMEM;
+    char *slash = strrchr(path, '/');
+    if (slash == path)
+        return 0; /* not the whole system for a file of its root */
+    *slash = '\0';
+    return access(path, F_OK) == 0 ? posture_sandbox_allow_read(path) : 0;
+}
+
 static int setup(struct posture_worker *runtime,
                  const struct posture_crypto_common *common, void **ret,
                  struct posture_error *reterr)
@@ -267,8 +286,12 @@ static int setup(struct posture_worker *runtime,
             r = access(system_folders[k], F_OK) == 0
                     ? posture_sandbox_allow_read(system_folders[k])
                     : 0;
+        for (size_t k = 0; r == 0 && k < block->backup_stamps.count; k++)
+            r = stamp_allow(block, block->backup_stamps.items[k]);
         host_root_done(&root);
     }
+    if (r == 0)
+        r = host_tables_load(shared->settings->common.data_dir, &shared->tables, reterr);
     if (r < 0) {
         free(shared);
         return r;
@@ -281,6 +304,7 @@ static void teardown(void *data)
 {
     struct host_shared *shared = data;
     asks_forget(shared, true);
+    host_tables_done(&shared->tables);
     free(shared);
 }
 

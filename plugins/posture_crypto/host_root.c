@@ -193,8 +193,7 @@ void host_root_done(struct host_root *root)
     root->fd = -1;
 }
 
-int host_root_read(const struct host_root *root, const char *path, size_t max,
-                   char **ret_bytes, size_t *ret_len)
+int host_root_file(const struct host_root *root, const char *path)
 {
     POSTURE_AUTO_CLOSE int fd = root_openat(root, path, 0);
     if (fd < 0)
@@ -202,8 +201,15 @@ int host_root_read(const struct host_root *root, const char *path, size_t max,
     struct stat st;
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode))
-        return POSTURE_E_DENIED;
+    return S_ISREG(st.st_mode) ? POSTURE_TAKE_FD(fd) : POSTURE_E_DENIED;
+}
+
+int host_root_read(const struct host_root *root, const char *path, size_t max,
+                   char **ret_bytes, size_t *ret_len)
+{
+    POSTURE_AUTO_CLOSE int fd = host_root_file(root, path);
+    if (fd < 0)
+        return POSTURE_TAKE_FD(fd);
     POSTURE_AUTO_BUF struct posture_buf buf = {0};
     posture_buf_init(&buf, max + READ_STEP + 1);
     for (;;) {

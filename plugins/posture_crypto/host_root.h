@@ -29,6 +29,8 @@ void host_root_done(struct host_root *root);
  * regular file. */
 int host_root_read(const struct host_root *root, const char *path, size_t max,
                    char **ret_bytes, size_t *ret_len);
+/* The same file to be read step by step: a descriptor that the caller closes. */
+int host_root_file(const struct host_root *root, const char *path);
 /* The first line, without spaces around it. POSTURE_E_LIMIT when it does not fit. */
 int host_root_line(const struct host_root *root, const char *path, char *line,
                    size_t size);

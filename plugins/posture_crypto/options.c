@@ -139,6 +139,10 @@ static const struct posture_option host_options[] = {
      .offset = offsetof(struct posture_crypto_host, root),
      .help = "Folder beneath which the system's files are; with another than / nothing is asked "
              "of the running system."},
+    {.name = "BackupStamp", .type = POSTURE_OPT_LIST, .sample = "/var/lib/agency/backup-done",
+     .offset = offsetof(struct posture_crypto_host, backup_stamps),
+     .help = "File that is written whenever a backup has succeeded; its time is that of the last "
+             "success, beneath Root. May be repeated: the oldest counts."},
     {.name = NULL},
 };
 /* clang-format on */
@@ -199,6 +203,12 @@ static int host_check(const void *values, const char *argument,
     if (host->root[0] != '/')
         return posture_error_set(reterr, POSTURE_E_OPTION,
                                  "Root \"%s\": expected an absolute path", host->root);
+    for (size_t i = 0; i < host->backup_stamps.count; i++) {
+        if (host->backup_stamps.items[i][0] != '/')
+            return posture_error_set(reterr, POSTURE_E_OPTION,
+                                     "BackupStamp \"%s\": expected an absolute path",
+                                     host->backup_stamps.items[i]);
+    }
     return 0;
 }
 

@@ -59,6 +59,7 @@ struct posture_crypto_host {
     int64_t interval_ns; /* 0: the plugin's */
     const char *end_of_life;
     const char *root;
+    struct posture_option_list backup_stamps;
 };
 
 #endif

@@ -4,9 +4,12 @@
 # The pure half of the plugin: facts → results. No socket, no collectd, no OpenSSL.
 posture_add_library(posture_crypto_checks
     SOURCES
+        host_age_checks.c
+        host_care_checks.c
         host_checks.c
         host_disk_checks.c
         host_library_checks.c
+        host_software_checks.c
         host_sshd_algorithm_checks.c
         host_sshd_checks.c
         host_time_checks.c

@@ -72,6 +72,10 @@ SHIPPED = [
         ("tls/certificates.json", "tls/certificates.schema.json"),
         ("tls/primes.json", "tls/primes.schema.json"),
         ("tls/alpn.json", "tls/alpn.schema.json"),
+        ("host/archives.json", "host/archives.schema.json"),
+        ("host/backup.json", "host/software.schema.json"),
+        ("host/file-sharing.json", "host/software.schema.json"),
+        ("host/malware-protection.json", "host/software.schema.json"),
     )
     for path in sorted(glob.glob(os.path.join(SCHEMAS, pattern)))
 ]

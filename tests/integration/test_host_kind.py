@@ -8,6 +8,7 @@ import math
 import os
 import pathlib
 import pwd
+import socket
 import subprocess
 import sys
 
@@ -111,6 +112,52 @@ def test_a_tree_of_files(tmp_path):
     assert facts["os"] == {"id": "other", "version": "7"}
     assert "config" not in facts["openssl"]
     assert facts["errors"]["sshd"]["code"] == "elsewhere"
+
+
+def installed():
+    """Packages that dpkg says are installed."""
+    out = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Architecture} ${Version} ${db:Status-Status}\\n"],
+                         capture_output=True, text=True, check=True).stdout
+    return {(name, arch): version for name, arch, version, status in map(str.split, out.splitlines()) if status == "installed"}
+
+
+def test_updates_of_this_system():
+    """Real lists of apt's, where there are any: what is pending is installed, older by dpkg's own word, and all that apt shows."""
+    facts = probe()["facts"]["host"]
+    updates = facts["updates"]
+    if "pending" not in updates:
+        assert facts["errors"]["updates.lists"]["code"] == "absent"
+        return
+    packages = installed()
+    for entry in updates["pending"]:
+        assert packages[entry["package"], entry["architecture"]] == entry["installed"]
+        subprocess.run(["dpkg", "--compare-versions", entry["installed"], "lt", entry["available"]], check=True)
+    if "truncated" in updates:
+        return
+    shown = subprocess.run(["apt", "list", "--upgradable"], capture_output=True, text=True, check=True).stdout
+    wanted = {line.split("/")[0] for line in shown.splitlines() if "-security" in line.split(" ")[0]}
+    assert wanted <= {entry["package"] for entry in updates["pending"]}
+
+
+def test_what_runs_and_listens(tmp_path):
+    """A process and a socket of this very system."""
+    with socket.socket() as listener:
+        with contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", 4662))
+            listener.listen()
+        program = tmp_path / "amuled"
+        program.symlink_to("/bin/sleep")
+        sleeper = subprocess.Popen([program, "60"])  # noqa: S603
+        try:
+            report = probe()
+        finally:
+            sleeper.terminate()
+            sleeper.wait()
+    found = {entry["name"]: entry for entry in report["facts"]["host"]["file_sharing"]["software"]}
+    assert found["aMule"]["processes"] == [f"amuled ({sleeper.pid})"]
+    assert "tcp/4662" in found["eMule"]["ports"]
+    result = results(report)["host.file_sharing"]
+    assert (result["result"], result["code"]) == ("fail", "host.file_sharing.running") and "aMule" in result["args"]["items"]
 
 
 def test_another_host_is_refused():

@@ -14,10 +14,10 @@ find_program(POSTURE_PYTHON python3
 # name = pkg-config module; the imported target is PkgConfig::<name>
 set(POSTURE_LIBRARIES
     "JANSSON:jansson" "OPENSSL:openssl" "SQLITE:sqlite3" "RDKAFKA:rdkafka>=2.0.2" "UV:libuv" "CURL:libcurl"
-    "DEVMAPPER:devmapper" "MNL:libmnl"
+    "DEVMAPPER:devmapper" "LZ4:liblz4" "MNL:libmnl" "SOLV:libsolv" "SOLVEXT:libsolvext"
     "MHD:libmicrohttpd" "SECCOMP:libseccomp" "CMOCKA:cmocka" "IDN:libidn2" "PCRE:libpcre2-8" "PSL:libpsl")
 foreach(entry ${POSTURE_LIBRARIES})
-    string(REGEX MATCH "^([A-Z]+):(.+)$" _ "${entry}")
+    string(REGEX MATCH "^([A-Z0-9]+):(.+)$" _ "${entry}")
     set(_name "${CMAKE_MATCH_1}")
     set(_module "${CMAKE_MATCH_2}")
     if(POSTURE_REQUIRE_ALL)
