@@ -157,7 +157,7 @@ void worker_run_cancel(struct posture_crypto_target *target)
     target->run = NULL;
 }
 
-/* Targets that the file names no more: their values end, a report that waits goes out. */
+/* Targets that the file names no more: their values end, what waits for a spool goes. */
 static void gone_drop(struct worker *worker, struct posture_crypto_targets *gone)
 {
     for (size_t i = 0; i < gone->count; i++) {
@@ -197,14 +197,14 @@ static int file_take(struct worker *worker, const struct posture_crypto_file *fi
     for (size_t i = 0; i < list.count; i++)
         old[i] = old[i] == SIZE_MAX ? POSTURE_PACE_NEW : list.items[i]->number;
     r = posture_pace_update(worker->pace, list.count, old, intervals);
-    if (r < 0) { /* a loop without memory: the worker starts anew */
-        posture_crypto_targets_done(&list);
-        return r;
-    }
     for (size_t i = 0; i < list.count; i++)
         list.items[i]->number = i;
     posture_crypto_targets_done(now);
     *now = list;
+    if (r < 0) { /* no memory for the turns: the host starts the worker anew */
+        posture_worker_finish(worker->runtime, 1);
+        return r;
+    }
     posture_values_expect(worker->values, now->count);
     posture_worker_log(worker->runtime, POSTURE_LOG_NOTICE,
                        "EndpointsFile '%s': %zu targets (%zu before, %zu new, %zu gone)",

@@ -44,7 +44,8 @@ int posture_worker_set_writable_dir(struct posture_worker *worker, const char *d
 /* Started by the program ("--once"): reports go to stdout as NDJSON, no spool, end when
  * done. */
 bool posture_worker_is_once(const struct posture_worker *worker);
-/* Ends the loop in good order (once mode, when all is measured). */
+/* Ends the loop in good order (once mode, when all is measured; else the host starts it
+ * anew). */
 void posture_worker_finish(struct posture_worker *worker, int exit_status);
 
 struct posture_meta {
