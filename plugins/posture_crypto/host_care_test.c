@@ -195,12 +195,62 @@ static void clamav_test(void **state)
     assert_int_equal(seconds, 0);
 }
 
+static const char tree[] =
+    "== proc/1/comm\ninit\n"
+    "== proc/5/comm\namuled\n"
+    "== proc/5/cmdline\n/usr/bin/amuled\n"
+    "== proc/net/tcp\n  sl\n   0: 00000000:1236 00000000:0000 0A 0:0\n"
+    "== proc/net/udp\n  sl\n"
+    "== var/lib/dpkg/status\nPackage: amule\nStatus: install ok installed\n"
+    "Architecture: amd64\nVersion: 1\n"
+    "== var/lib/apt/lists/a_InRelease\nOrigin: Debian\nLabel: Debian-Security\n"
+    "== var/lib/apt/lists/a_Packages\nPackage: amule\nArchitecture: amd64\nVersion: 2\n"
+    "== run/reboot-required\n"
+    "== run/reboot-required.pkgs\nlibc6\n"
+    "== var/lib/systemd/timers/stamp-restic.timer\n"
+    "== var/log/clamav/x.log\nEnd Date: 2026:09:20 03:40:02\n"
+    "== usr/bin/clamscan\n";
+
+/* Facts are whole or not there, whichever allocation fails. */
+static void memory_test(void **state)
+{
+    (void)state;
+    static host_topic_fn *const topics[] = {host_file_sharing_measure,
+                                            host_updates_measure, host_reboot_measure,
+                                            host_malware_measure, host_backup_measure};
+    char path[64];
+    struct host_tables tables;
+    struct host_inventory inventory;
+    assert_int_equal(tree_make(tree, path), 0);
+    assert_int_equal(host_tables_load(NULL, &tables, NULL), 0);
+    struct host_input input = {.tables = &tables, .inventory = &inventory};
+    assert_int_equal(host_root_open(path, &input.root, NULL), 0);
+    for (size_t i = 0; i < POSTURE_COUNT(topics); i++) {
+        int r = -ENOMEM;
+        for (unsigned long n = 1; r == -ENOMEM && n < 5000; n += 1 + n / 50) {
+            json_auto_t *facts = json_object();
+            posture_alloc_fail_at(n, 0);
+            r = host_inventory_read(&input.root, &inventory);
+            if (r == 0) {
+                r = topics[i](&input, facts);
+                host_inventory_done(&inventory);
+            }
+            posture_alloc_fail_at(0, 0);
+        }
+        print_message("topic %zu\n", i);
+        assert_int_equal(r, 0);
+    }
+    host_root_done(&input.root);
+    host_tables_done(&tables);
+    tree_remove(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(versions_test),  cmocka_unit_test(streams_test),
         cmocka_unit_test(processes_test), cmocka_unit_test(sockets_test),
-        cmocka_unit_test(clamav_test),
+        cmocka_unit_test(clamav_test),    cmocka_unit_test(memory_test),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,9 +8,12 @@ import math
 import os
 import pathlib
 import pwd
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 
 import pytest
 
@@ -85,6 +88,29 @@ def test_sshd_that_says_nothing_is_unknown_and_said_once():
         assert collectd.log().count("sshd failed") == 1
         assert not math.isnan(value(collectd, "host.openssl"))
         collectd.stop()
+
+
+def test_backup_stamps_within_the_sandbox(tmp_path):
+    """Read where they are, beyond the folders that every worker may see; the oldest counts."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="posture-stamps-", dir="/srv" if IS_ROOT else tmp_path))
+    folder.chmod(0o755)
+    stamp = folder / "done"
+    stamp.write_text("")
+    block = f'<Host localhost>\nInterval 2\nBackupStamp "{stamp}"\nBackupStamp "{folder}/second"\n</Host>\n'
+    try:
+        (folder / "second").write_text("")
+        with Collectd(["cpu"], {"posture_crypto": block}, workers=WORKERS, user=USER) as collectd:
+            collectd.start()
+            assert value(collectd, "host.backup") == 1, collectd.log()
+            ago = time.time() - 30 * 86400
+            os.utime(folder / "second", (ago, ago))
+            deadline = time.monotonic() + 30
+            while collectd.values("posture_crypto", type_instance="host.backup")[-1][2][0] != 0:
+                assert time.monotonic() < deadline, collectd.log()
+                time.sleep(0.2)
+            collectd.stop()
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_by_hand_says_what_it_may_not_see():
