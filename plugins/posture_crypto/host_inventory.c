@@ -178,14 +178,18 @@ bool host_process_is(const struct host_process *process, const char *name)
     return false;
 }
 
-/* "  0: 00000000:1F90 00000000:0000 0A …": state 0A listens; of UDP, 07 has no peer. */
+/* "  0: 00000000:1F90 00000000:0000 0A …": state 0A listens; of UDP, 07 has no peer. The
+ * digits are read as text: sscanf() lets numbers have a sign. */
 static int socket_read(const char *line, bool is_udp, struct host_inventory *inventory)
 {
-    char local[40], remote[40];
-    unsigned port, remote_port, state;
-    if (sscanf(line, " %*u: %39[0-9A-Fa-f]:%4x %39[0-9A-Fa-f]:%4x %2x", local, &port,
-               remote, &remote_port, &state) != 5)
+    char digits[5], state_digits[3];
+    if (sscanf(line,
+               " %*[0-9]: %*[0-9A-Fa-f]:%4[0-9A-Fa-f] %*[0-9A-Fa-f]:%*[0-9A-Fa-f] "
+               "%2[0-9A-Fa-f]",
+               digits, state_digits) != 2)
         return POSTURE_E_FORMAT;
+    unsigned port = (unsigned)strtoul(digits, NULL, 16);
+    unsigned state = (unsigned)strtoul(state_digits, NULL, 16);
     if (state != (is_udp ? 0x07U : 0x0aU) || port == 0)
         return 0;
     if (inventory->socket_count == HOST_SOCKETS_MAX)
