@@ -203,7 +203,7 @@ def _(d, case):
     return is_dhe(d.item) and bool(case.ours["groups"] & set(range(0x0100, 0x0105)))
 
 
-@rule("sslscan,sslyze", "groups", "+", "the tool offers one curve at a time, and before TLS 1.3 the server has no ECDSA without its certificate's own curve "
+@rule("sslscan,sslyze,testssl", "groups", "+", "the tool offers one curve at a time (testssl.sh: what it has not found yet), and before TLS 1.3 the server has no ECDSA without its certificate's own curve "
       "(RFC 8422, 5.1); we leave that curve in")
 def _(d, case):
     return ("TLSv1.3" not in case.ours["versions"] or d.item in range(0x1A, 0x1D)) and not rsa_leaf(case)
