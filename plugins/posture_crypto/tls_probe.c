@@ -88,6 +88,7 @@ static void tls_teardown(void *shared)
 /* One measurement: TLS first, then what a web server says over it. */
 struct tls_run {
     const struct tls_shared *tls;
+    uv_loop_t *loop;
     const struct posture_crypto_endpoint *endpoint;
     const struct posture_subject *subject;
     int64_t started_ns;
@@ -126,22 +127,22 @@ static void tls_measured(void *data, json_t *facts)
     const struct posture_crypto_settings *settings = run->tls->settings;
     int64_t spent_ms = (posture_monotonic_ns() - run->started_ns) / POSTURE_NS_PER_MS;
     int64_t left_ms = (int64_t)settings->deadline_ms - spent_ms;
-    if (left_ms > settings->timeout_ms)
-        left_ms = settings->timeout_ms;
+    if (left_ms < 1)
+        left_ms = 1;
     struct web_probe_options options = {
+        .loop = run->loop,
         .client = run->tls->http,
+        .budget = run->tls->common->budget,
         .name =
             run->endpoint->server_name ? run->endpoint->server_name : run->subject->host,
         .port = run->subject->port,
         .plain_port = run->endpoint->http_port,
-        .timeout_ms = left_ms < 1 ? 1 : (uint32_t)left_ms,
+        .timeout_ms =
+            left_ms < settings->timeout_ms ? (uint32_t)left_ms : settings->timeout_ms,
+        .deadline_ms = (uint32_t)left_ms,
     };
-    struct web_probe *web = NULL;
-    int r = web_probe_start(&options, facts, run_finish, run, &web);
-    if (r < 0)
+    if (web_probe_start(&options, facts, run_finish, run, &run->web) < 0)
         run_finish(run, NULL);
-    else if (web)
-        run->web = web;
 }
 
 static void manners_set(const struct tls_shared *tls,
@@ -190,6 +191,7 @@ static int tls_start(void *shared, uv_loop_t *loop, const struct posture_subject
     if (!run)
         return -ENOMEM;
     *run = (struct tls_run){.tls = tls,
+                            .loop = loop,
                             .endpoint = endpoint,
                             .subject = subject,
                             .started_ns = posture_monotonic_ns(),

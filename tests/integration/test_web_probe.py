@@ -119,3 +119,29 @@ def test_what_is_no_web_server_is_not_asked(nginx):
     report, = crypto_worker.probe([nginx.uri], Profile="bod-18-01")  # not a web port, and nobody says that it is one
     assert "http" not in report["facts"]["tls"]["endpoints"][0]
     assert {r["check"]: r["result"] for r in report["results"]}["tls.hsts"] == "na"
+
+
+def test_requests_count_as_connections(certs, tmp_path):
+    """Six web servers at one address: never more than ConnectionsPerHost at its plain HTTP, and all are asked."""
+    import threading
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def slow(peer, _):
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        peer.settimeout(5)
+        peer.recv(4096)
+        time.sleep(0.05)
+        with lock:
+            now[0] -= 1  # before the answer, which lets the next one in
+        peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    listen = [("127.0.0.1", port, certs.make("rsa2048"), "TLSv1.2", None, "") for port in servers.free_ports(6)]
+    with servers.Nginx(tmp_path, None, servers=listen), servers.Scripted(slow) as port80:
+        own = {"Web": "yes", "HttpPort": port80.port, "ServerName": NAME}
+        reports = crypto_worker.probe([(f"tls://127.0.0.1:{port}", own) for _, port, *_ in listen],
+                                      Profile="bod-18-01", StartRate=1000, ConnectionsPerHost=2)
+        https = [report["facts"]["tls"]["endpoints"][0]["http"] for report in reports]
+        assert [answer["plain"]["status"] for answer in https] == [200] * 6 and port80.accepted == 6
+        assert most[0] <= 2, most
