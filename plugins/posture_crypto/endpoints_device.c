@@ -86,13 +86,17 @@ static int entries_read(struct posture_crypto_device_endpoints *endpoints,
     return 0;
 }
 
-int posture_crypto_endpoints_device_read(const char *path,
-                                         const struct posture_address_policy *policy,
-                                         struct posture_crypto_device_endpoints *ret,
-                                         struct posture_error *reterr)
+int posture_crypto_endpoints_device_parse(const char *path, const char *bytes, size_t len,
+                                          const struct posture_address_policy *policy,
+                                          struct posture_crypto_device_endpoints *ret,
+                                          struct posture_error *reterr)
 {
     json_auto_t *root = NULL;
-    POSTURE_TRY(posture_json_load(path, FILE_MAX, &root, reterr));
+    struct posture_error why = {0};
+    int r = posture_json_parse(bytes, len, &root, &why);
+    if (r < 0)
+        return posture_error_at(reterr, r, path, why.line, why.column, "%s",
+                                why.text[0] ? why.text : posture_strerror(r));
     const char *schema = posture_json_string(root, "schema");
     if (!schema || strcmp(schema, ENDPOINTS_SCHEMA) != 0)
         return posture_error_at(reterr, POSTURE_E_FORMAT, path, 0, 0,
@@ -109,7 +113,7 @@ int posture_crypto_endpoints_device_read(const char *path,
         return posture_error_at(reterr, POSTURE_E_LIMIT, path, 0, 0,
                                 "endpoints is a list of at most %d",
                                 POSTURE_CRYPTO_DEVICE_ENDPOINTS_MAX);
-    int r = entries_read(&endpoints, list, policy);
+    r = entries_read(&endpoints, list, policy);
     if (r < 0) {
         posture_crypto_endpoints_device_done(&endpoints);
         return r;
@@ -117,6 +121,35 @@ int posture_crypto_endpoints_device_read(const char *path,
     endpoints.owner = json_incref(root);
     *ret = endpoints;
     return 0;
+}
+
+int posture_crypto_endpoints_device_read(const char *path,
+                                         const struct posture_address_policy *policy,
+                                         struct posture_crypto_device_endpoints *ret,
+                                         struct posture_error *reterr)
+{
+    POSTURE_AUTO_FREE char *bytes = NULL;
+    size_t len = 0;
+    POSTURE_TRY(posture_file_read(path, FILE_MAX, &bytes, &len, reterr));
+    return posture_crypto_endpoints_device_parse(path, bytes, len, policy, ret, reterr);
+}
+
+char *posture_crypto_endpoints_device_lines(
+    const struct posture_crypto_device_endpoints *endpoints, size_t *ret_len)
+{
+    POSTURE_AUTO_BUF struct posture_buf text = {0};
+    posture_buf_add(&text, "", 0);
+    for (size_t i = 0; i < endpoints->count; i++) {
+        posture_buf_adds(&text, endpoints->items[i].subject);
+        posture_buf_adds(&text, "\n");
+    }
+    if (posture_buf_error(&text) < 0)
+        return NULL;
+    *ret_len = text.len;
+    char *lines = posture_calloc(1, text.len + 1);
+    if (lines && text.len > 0)
+        memcpy(lines, text.data, text.len);
+    return lines;
 }
 
 void posture_crypto_endpoints_device_done(

@@ -38,6 +38,14 @@ int posture_crypto_endpoints_device_read(const char *path,
                                          const struct posture_address_policy *policy,
                                          struct posture_crypto_device_endpoints *ret,
                                          struct posture_error *reterr);
+/* The same of bytes that were read from path. */
+int posture_crypto_endpoints_device_parse(const char *path, const char *bytes, size_t len,
+                                          const struct posture_address_policy *policy,
+                                          struct posture_crypto_device_endpoints *ret,
+                                          struct posture_error *reterr);
+/* One subject a line, as in EndpointsFile. Owner: caller; NULL: no memory. */
+char *posture_crypto_endpoints_device_lines(
+    const struct posture_crypto_device_endpoints *endpoints, size_t *ret_len);
 void posture_crypto_endpoints_device_done(
     struct posture_crypto_device_endpoints *endpoints);
 

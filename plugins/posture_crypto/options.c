@@ -8,6 +8,7 @@
 #include <string.h>
 
 static const char *const depth_words[] = {"full", "basic", NULL};
+static const char *const from_words[] = {"none", "device", NULL};
 static const char *const web_words[] = {"auto", "yes", "no", NULL};
 
 /* clang-format off */
@@ -62,6 +63,15 @@ static const struct posture_option plugin_options[] = {
      .help = "How much of a TLS endpoint is measured: full, or basic (versions, suites, groups "
              "and certificates alone, with about a third fewer connections); what is not "
              "measured is unknown."},
+    {.name = "EndpointsFrom", .type = POSTURE_OPT_ENUM, .values = from_words, .def = "none",
+     .offset = offsetof(struct posture_crypto_settings, endpoints_from),
+     .help = "Who else names endpoints: device measures what posture_snmp found on the devices that "
+             "it watches; addresses are taken under the rule for what DNS gives."},
+    {.name = "DeviceEndpoints", .type = POSTURE_OPT_FILE,
+     .def = "/run/posture/device-endpoints.json",
+     .offset = offsetof(struct posture_crypto_settings, device_endpoints),
+     .help = "File that posture_snmp writes for EndpointsFrom device (its EndpointsOut). Read again "
+             "when it changes; it need not be there at the start."},
     {.name = "TrustStore", .type = POSTURE_OPT_STRING, .def = "system",
      .offset = offsetof(struct posture_crypto_settings, trust_store),
      .help = "Certificates that chains are verified against: system, none, or the path of a "

@@ -13,6 +13,12 @@ enum posture_crypto_depth {
     POSTURE_CRYPTO_DEPTH_BASIC,
 };
 
+/* EndpointsFrom: who else names endpoints. */
+enum posture_crypto_from {
+    POSTURE_CRYPTO_FROM_NOBODY,
+    POSTURE_CRYPTO_FROM_DEVICE, /* posture_snmp, of what its devices say */
+};
+
 struct posture_crypto_settings {
     struct posture_common_settings common;
     uint32_t timeout_ms;
@@ -27,7 +33,9 @@ struct posture_crypto_settings {
     const char *helo_name;    /* NULL: this host's */
     uint32_t connections_per_network;
     struct posture_option_file endpoints; /* EndpointsFile */
-    int depth;                            /* enum posture_crypto_depth */
+    int endpoints_from;                   /* enum posture_crypto_from */
+    struct posture_option_file device_endpoints;
+    int depth; /* enum posture_crypto_depth */
     const char *trust_store;
     const char *crl_file; /* NULL: none */
     const char *profile;

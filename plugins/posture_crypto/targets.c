@@ -191,7 +191,12 @@ static char *line_key(const char *line, size_t len)
     return key;
 }
 
-static int line_read(struct reading *reading, const char *line, size_t len,
+static bool is_seen(const struct reading *reading, const char *subject)
+{
+    return json_object_get(reading->seen, subject) != NULL;
+}
+
+static int line_read(struct reading *reading, const char *line, size_t len, bool is_found,
                      struct posture_error *reterr)
 {
     POSTURE_AUTO_FREE char *key = line_key(line, len);
@@ -201,6 +206,8 @@ static int line_read(struct reading *reading, const char *line, size_t len,
     if (old) {
         size_t number = (size_t)json_integer_value(old);
         struct posture_crypto_target *target = reading->previous->items[number];
+        if (is_found && is_seen(reading, target->subject.text))
+            return 0;
         POSTURE_TRY(subject_once(reading, target->subject.text, reterr));
         return target_append(reading, target, number);
     }
@@ -218,6 +225,8 @@ static int line_read(struct reading *reading, const char *line, size_t len,
     target->line = POSTURE_TAKE(key);
     target->block = 0; /* its values come at the plugin's interval */
     target->interval_ns = posture_settings_interval(reading->settings, 0);
+    if (is_found && is_seen(reading, target->subject.text))
+        return 0;
     POSTURE_TRY(subject_once(reading, target->subject.text, reterr));
     return target_append(reading, POSTURE_TAKE(target), SIZE_MAX);
 }
@@ -231,7 +240,7 @@ static int file_read(struct reading *reading, const struct posture_crypto_file *
         if (!stop)
             stop = end;
         struct posture_error why = {0};
-        int r = line_read(reading, at, (size_t)(stop - at), &why);
+        int r = line_read(reading, at, (size_t)(stop - at), file->is_found, &why);
         if (r < 0)
             return posture_error_at(reterr, r, file->path, number, 0, "%s",
                                     why.text[0] ? why.text : posture_strerror(r));
@@ -272,7 +281,8 @@ static void previous_thin(struct posture_crypto_targets *previous, const size_t 
 }
 
 int posture_crypto_targets_read(const struct posture_settings *settings,
-                                const struct posture_crypto_file *file,
+                                const struct posture_crypto_file *files,
+                                size_t file_count,
                                 const struct posture_crypto_measure *const *measures,
                                 struct posture_crypto_targets *previous,
                                 struct posture_crypto_targets *ret, size_t **ret_old,
@@ -283,8 +293,10 @@ int posture_crypto_targets_read(const struct posture_settings *settings,
     int r = previous_index(&reading);
     for (uint32_t i = 1; r == 0 && i < settings->count; i++)
         r = block_read(&reading, i, reterr);
-    if (r == 0 && file)
-        r = file_read(&reading, file, reterr);
+    for (size_t i = 0; r == 0 && i < file_count; i++) {
+        if (files[i].bytes)
+            r = file_read(&reading, &files[i], reterr);
+    }
     if (r == 0) {
         if (previous)
             previous_thin(previous, reading.old, reading.list.count);

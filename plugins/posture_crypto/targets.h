@@ -7,8 +7,8 @@
 
 /*
  * All that is to be measured: the blocks of the configuration, then the lines of
- * EndpointsFile. The file is read again when it changes; a target whose line is as it was
- * goes on undisturbed.
+ * EndpointsFile and what devices say. A list is read again when it changes; a target
+ * whose line is as it was goes on undisturbed.
  */
 struct posture_crypto_targets {
     struct posture_crypto_target **items; /* each an allocation of its own */
@@ -17,21 +17,23 @@ struct posture_crypto_targets {
 
 enum { POSTURE_CRYPTO_FILE_MAX = 16 * 1024 * 1024 };
 
-/* The file's bytes; path is for messages. bytes NULL: no file. */
+/* A list's lines; path is for messages. bytes NULL: no list. */
 struct posture_crypto_file {
     const char *path;
     const char *bytes;
     size_t len;
+    bool is_found; /* nobody wrote it by hand: what is a target already is passed over */
 };
 
 /*
- * Reads both. previous (may be NULL) is what was measured so far: its targets that are in
+ * Reads all. previous (may be NULL) is what was measured so far: its targets that are in
  * the new list as they were move there, the others stay in it. ret_old: for each new
  * target its number in previous, or SIZE_MAX; owner is the caller. On failure nothing has
  * changed; the error names the file and line, or the block.
  */
 int posture_crypto_targets_read(const struct posture_settings *settings,
-                                const struct posture_crypto_file *file,
+                                const struct posture_crypto_file *files,
+                                size_t file_count,
                                 const struct posture_crypto_measure *const *measures,
                                 struct posture_crypto_targets *previous,
                                 struct posture_crypto_targets *ret, size_t **ret_old,

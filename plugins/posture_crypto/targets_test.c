@@ -34,8 +34,8 @@ static int read_file(const struct posture_settings *settings, const char *text,
 {
     struct posture_crypto_file file = {
         .path = "/etc/posture/endpoints", .bytes = text, .len = text ? strlen(text) : 0};
-    int r = posture_crypto_targets_read(settings, text ? &file : NULL, measures, previous,
-                                        ret, ret_old, reterr);
+    int r = posture_crypto_targets_read(settings, &file, 1, measures, previous, ret,
+                                        ret_old, reterr);
     for (size_t i = 0; r == 0 && i < ret->count; i++)
         ret->items[i]->number = i;
     return r;
@@ -146,11 +146,11 @@ static void test_change(void **state)
 
     /* c with another option, d is new, a is where it was, b goes. */
     static const char second[] = "d.jp\n c.jp Web=yes\na.jp\n";
-    assert_int_equal(posture_crypto_targets_read(
-                         settings,
-                         &(struct posture_crypto_file){"/f", second, strlen(second)},
-                         measures, &now, &list, &old, NULL),
-                     0);
+    assert_int_equal(
+        posture_crypto_targets_read(
+            settings, &(struct posture_crypto_file){"/f", second, strlen(second), false},
+            1, measures, &now, &list, &old, NULL),
+        0);
     expect_subjects(&list, "tls://block.example.jp:443 tls://d.jp:443 tls://c.jp:443 "
                            "tls://a.jp:443 ");
     assert_ptr_equal(list.items[0], block);

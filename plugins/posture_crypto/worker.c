@@ -303,7 +303,7 @@ static int worker_start(struct posture_worker *runtime, struct posture_error *re
     POSTURE_TRY(uv_timer_start(&worker->stats, stats_due, 0, STATS_MS));
     POSTURE_TRY(posture_spool_client_new(loop, &spool_ops, worker, SPOOL_PENDING_MAX,
                                          &worker->spool));
-    POSTURE_TRY(worker_file_watch(worker, loop));
+    POSTURE_TRY(worker_lists_watch(worker, loop));
     return worker_pace_start(worker, loop, target_due);
 }
 
@@ -322,9 +322,7 @@ static void worker_stop(struct posture_worker *runtime)
         posture_spool_client_close(worker->spool);
     if (worker->has_stats)
         uv_close((uv_handle_t *)&worker->stats, NULL);
-    if (worker->file.has_timer)
-        uv_close((uv_handle_t *)&worker->file.timer, NULL);
-    worker->file.has_timer = false;
+    worker_lists_stop(worker);
     worker->pace = NULL;
     worker->spool = NULL;
     worker->has_stats = false;
@@ -336,6 +334,7 @@ static void worker_free(struct posture_worker *runtime)
     if (!worker)
         return;
     posture_crypto_targets_done(&worker->targets);
+    worker_lists_done(worker);
     free(worker->agency);
     free(worker->reporter);
     posture_values_free(worker->values);

@@ -15,11 +15,19 @@
 
 enum { WORKER_MEASURES = 3 };
 
-/* EndpointsFile as it was last read. */
-struct file_watch {
+/* A list of further endpoints as it was last read: EndpointsFile, or what posture_snmp
+ * found (EndpointsFrom device). */
+enum { WORKER_LIST_FILE, WORKER_LIST_DEVICE, WORKER_LISTS };
+struct worker;
+struct worker_list {
+    struct worker *worker;
+    const char *option;
+    const struct posture_option_file *file; /* NULL: not asked for */
     uv_timer_t timer;
     bool has_timer, is_asked, was_refused;
     struct stat seen;
+    char *text; /* its lines; NULL: none were read yet */
+    size_t len;
 };
 
 struct worker {
@@ -34,7 +42,7 @@ struct worker {
     struct posture_spool_client *spool;
     struct posture_crypto_common common;
     struct posture_crypto_targets targets;
-    struct file_watch file;
+    struct worker_list lists[WORKER_LISTS];
     size_t printed; /* once mode: targets whose report is out */
     size_t held;
     char *agency, *reporter; /* as the spool says; NULL before */
@@ -49,10 +57,12 @@ struct worker {
 /* What can be measured; ends with NULL. */
 extern const struct posture_crypto_measure *const worker_measures[WORKER_MEASURES + 1];
 
-/* Blocks and file, before the worker enters its sandbox. */
+/* Blocks and lists, before the worker enters its sandbox. */
 int worker_targets_prepare(struct worker *worker, struct posture_error *reterr);
-/* Reads the file again when it changes. */
-int worker_file_watch(struct worker *worker, uv_loop_t *loop);
+/* Reads the lists again when they change. */
+int worker_lists_watch(struct worker *worker, uv_loop_t *loop);
+void worker_lists_stop(struct worker *worker);
+void worker_lists_done(struct worker *worker);
 /* due is called at each target's turn. */
 int worker_pace_start(struct worker *worker, uv_loop_t *loop, posture_pace_cb *due);
 void worker_run_cancel(struct posture_crypto_target *target);

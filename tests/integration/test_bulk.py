@@ -55,6 +55,36 @@ def test_file_of_endpoints_is_followed(tmp_path):
     assert collectd.log().count("worker posture-crypto") < 5  # it was never restarted
 
 
+def test_what_devices_say_is_measured_when_it_comes(tmp_path):
+    """EndpointsFrom device: the file may come later; an address that DNS might not give is left out; a block wins."""
+    certs = servers.Certificates(tmp_path)
+    listen = [("127.0.0.1", port, certs.make("rsa2048"), "TLSv1.2", None, "") for port in servers.free_ports(2)]
+    one, two = (f"tls://127.0.0.1:{port}" for _, port, *_ in listen)
+    found = tmp_path / "device-endpoints.json"
+    block = (f'TrustStore none\nValues all\nInterval 2\nAllow "127.0.0.1/32"\nEndpointsFrom device\nDeviceEndpoints "{found}"\n'
+             f'<Endpoint "{one}">\nEndOfLife "2032-03-31"\n</Endpoint>\n')
+
+    def write(*subjects):
+        entries = [{"subject": subject, "device": "snmp://sw1.example"} for subject in subjects]
+        new = tmp_path / "new"
+        new.write_text(json.dumps({"schema": "posture.endpoints/1", "written": "2026-11-23T08:00:00.000Z", "endpoints": entries}))
+        new.rename(found)
+
+    with servers.Nginx(tmp_path, None, servers=listen), Collectd(["cpu"], {"posture_crypto": block}, user=USER) as collectd:
+        collectd.start()
+        collectd.wait_log(f'option DeviceEndpoints "{found}": ')
+        wait_for(lambda: values_of(collectd, one), what="the block")
+        write(one, two, "tls://169.254.169.254:443", "ssh://127.0.0.2:22")
+        collectd.wait_log("2 entries left out, the first: endpoints[2] ", timeout=30)
+        wait_for(lambda: values_of(collectd, two), what="what the device has")
+        assert "2 targets (1 before, 1 new, 0 gone)" in collectd.log()
+        found.write_text("{}")
+        collectd.wait_log("the targets stay as they were", timeout=30)
+        write()
+        collectd.wait_log("1 targets (2 before, 0 new, 1 gone)", timeout=30)
+        collectd.stop()
+
+
 def test_a_file_that_is_wrong_from_the_start(tmp_path):
     listing = tmp_path / "endpoints"
     listing.write_text("tls://127.0.0.1:1 Web=perhaps\n")
