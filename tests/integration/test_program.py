@@ -405,12 +405,12 @@ def test_judge_by_default_at_the_time_of_measurement():
 
 def test_judge_names_bad_lines_and_goes_on():
     good = line(case_report("modern-nginx"))
-    other = line(case_report("modern-nginx", kind="ssh", subject="ssh://h.example:22", facts={"ssh": {}}))
+    other = line(case_report("modern-nginx", kind="device", subject="snmp://sw1.example", facts={"device": {}}))
     long = '{"x":"' + "y" * 300000 + '"}\n'
     done = run("judge", stdin=good + "not json\n\n" + '{"schema":"posture.report/2"}\n' + other + long + good.rstrip("\n"))
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 2
-    for text in ("stdin:2:", "stdin:4:", "stdin:5:", "stdin:6:", "ssh", "longer"):
+    for text in ("stdin:2:", "stdin:4:", "stdin:5:", "stdin:6:", "device", "longer"):
         assert text in done.stderr, text
     assert "stdin:3:" not in done.stderr and "stdin:7:" not in done.stderr
 
@@ -573,7 +573,7 @@ def test_spool_without_a_socket(tmp_path):
 @pytest.mark.parametrize("args, says", [
     ([], "usage"), (["prob"], "'prob'"), (["probe"], "no target"), (["probe", "--format", "xml", "x"], "table or json"),
     (["probe", "--at", "tomorrow", "x"], "2031-04-01"), (["probe", "--frobnicate"], "--frobnicate"),
-    (["probe", "--profile"], "P[,P"), (["probe", "--kind", "ssh", "x"], "ssh"), (["probe", "ssh://h:22"], "ssh"),
+    (["probe", "--profile"], "P[,P"), (["probe", "--kind", "device", "x"], "device"), (["probe", "snmp://h"], "snmp"),
     (["probe", "--timeout", "0", "x"], "seconds"), (["probe", "--agency", "A B", "x"], "agency"),
     (["probe", "--lang", "fr", "x"], "ja or en"), (["probe", "--fail-on", "unknown", "x"], "fail or warn"),
     (["probe", "--verbose=1", "x"], "no value"), (["probe", "--end-of-life", "2032", "x"], "2032-03-31"),
