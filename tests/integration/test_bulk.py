@@ -108,10 +108,10 @@ def test_one_host_with_many_targets_is_spared(tmp_path):
             peer.settimeout(5)
             peer.recv(4096)
             time.sleep(0.02)
-            peer.sendall(b"\x15\x03\x03\x00\x02\x02\x28")  # handshake_failure
         finally:
             with lock:
-                now[0] -= 1
+                now[0] -= 1  # before the answer, which lets the next one in
+        peer.sendall(b"\x15\x03\x03\x00\x02\x02\x28")  # handshake_failure
 
     peers = [servers.Scripted(slow) for _ in range(12)]
     reports = crypto_worker.probe([peer.uri for peer in peers], StartRate=1000, ConnectionsPerHost=4, DeadlineMs=60000)

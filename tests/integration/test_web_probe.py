@@ -98,14 +98,14 @@ def test_a_server_of_tls_1_0_alone_is_asked_too(certs, tmp_path):
 
 
 @pytest.mark.parametrize("label, handle, code", [
-    ("silent", lambda peer, n: time.sleep(4), "timeout"),
+    ("silent", lambda peer, n: time.sleep(4 * SLOW), "timeout"),
     ("closes", lambda peer, n: None, "closed"),
     ("mail", lambda peer, n: (peer.recv(999), peer.sendall(b"220 mail.example ESMTP\r\n")), "not_http"),
     ("endless head", lambda peer, n: (peer.recv(999), peer.sendall(b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 9000), time.sleep(1)), "too_large"),
 ])
 def test_hostile_plain_server(nginx, label, handle, code):
     def guarded(peer, number):
-        peer.settimeout(5)
+        peer.settimeout(5 * SLOW)
         handle(peer, number)
     started = time.monotonic()
     with servers.Scripted(guarded) as port80:

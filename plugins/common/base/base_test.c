@@ -50,6 +50,9 @@ static void time_parse_test(void **state)
         char text[POSTURE_TIME_TEXT_MAX];
         assert_string_equal(posture_time_format(ns, text), rows[i].want);
     }
+    char text[POSTURE_TIME_TEXT_MAX];
+    assert_string_equal(posture_time_format(INT64_MIN, text), "1677-09-21T00:12:43.145Z");
+    assert_string_equal(posture_time_format(INT64_MAX, text), "2262-04-11T23:47:16.854Z");
 }
 
 static void fiscal_year_test(void **state)

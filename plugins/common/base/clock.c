@@ -63,8 +63,13 @@ static unsigned days_in_month(int year, unsigned month)
 
 const char *posture_time_format(int64_t ns, char buf[static POSTURE_TIME_TEXT_MAX])
 {
-    int64_t s = floor_div(ns, POSTURE_NS_PER_S);
-    int64_t ms = (ns - s * POSTURE_NS_PER_S) / POSTURE_NS_PER_MS;
+    /* The whole second before; its product would overflow near the lowest instant. */
+    int64_t s = ns / POSTURE_NS_PER_S, rest = ns % POSTURE_NS_PER_S;
+    if (rest < 0) {
+        s--;
+        rest += POSTURE_NS_PER_S;
+    }
+    int64_t ms = rest / POSTURE_NS_PER_MS;
     int64_t days = floor_div(s, 86400);
     unsigned sod = (unsigned)(s - days * 86400);
     int y;

@@ -169,7 +169,7 @@ void posture_certificate_validity_judge(const struct posture_check_input *input,
     }
     /* Of valid certificates, the one that ends first. */
     bool is_earlier = posture_verdict_is(verdict, POSTURE_RESULT_PASS, code) &&
-                      verdict->valid_until_ns == not_after + 1;
+                      not_after < INT64_MAX && verdict->valid_until_ns == not_after + 1;
     if (!posture_verdict_offer(verdict, status, code) && !is_earlier)
         return;
     char text[POSTURE_TIME_TEXT_MAX];
