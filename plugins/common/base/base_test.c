@@ -73,6 +73,9 @@ static void fiscal_year_test(void **state)
         assert_true(posture_fiscal_year_start(rows[i].year) <= ns);
         assert_true(posture_fiscal_year_start(rows[i].year + 1) > ns);
     }
+    assert_true(posture_fiscal_year_start(2262) == INT64_MAX);
+    assert_true(posture_fiscal_year_start(9999) == INT64_MAX);
+    assert_true(posture_year_start_jst(1) == INT64_MIN);
     int64_t at;
     assert_int_equal(posture_at_parse("2031-04-01", &at, NULL), 0);
     assert_true(at == posture_fiscal_year_start(2031));

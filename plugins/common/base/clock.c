@@ -209,8 +209,13 @@ int posture_fiscal_year(int64_t ns)
     return m >= 4 ? y : y - 1;
 }
 
+/* Years that the clock does not reach begin at its end. */
 static int64_t jst_midnight(int64_t year, unsigned month, unsigned day)
 {
+    if (year < 1678)
+        return INT64_MIN;
+    if (year > 2261)
+        return INT64_MAX;
     return (days_from_civil(year, month, day) * 86400 - POSTURE_JST_OFFSET_S) *
            POSTURE_NS_PER_S;
 }

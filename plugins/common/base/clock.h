@@ -35,6 +35,7 @@ int posture_year_jst(int64_t ns);
 /* Fiscal year (April to March, Japan time) of the instant: 2009-03-31 is in 2008. */
 int posture_fiscal_year(int64_t ns);
 /* First instant of that fiscal year: 1 April, 00:00 Japan time. */
+/* INT64_MIN and INT64_MAX stand for years that the clock does not reach. */
 int64_t posture_fiscal_year_start(int fiscal_year);
 /* First instant of that civil year in Japan time. */
 int64_t posture_year_start_jst(int year);
