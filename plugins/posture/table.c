@@ -283,31 +283,34 @@ static void row_write(const struct table *table, size_t number)
     reasons_write(table, info, number);
 }
 
-/* Nothing was measured, and every check says so in the same words: once is enough. */
-static bool is_unknown_throughout(const struct judgement *judgement,
-                                  const struct judged *judged)
+/* Nothing was measured, and every check says so in the same words: once is enough. What
+ * does not apply says nothing. NULL: they differ, or something was judged. */
+static const struct posture_result *unknown_throughout(const struct judgement *judgement,
+                                                       const struct judged *judged)
 {
-    const struct posture_result *first = &judged->results[0].items[0];
+    const struct posture_result *first = NULL;
     for (size_t i = 0; i < judgement->count; i++) {
         for (size_t n = 0; n < judged->results[i].count; n++) {
             const struct posture_result *result = &judged->results[i].items[n];
+            if (result->status == POSTURE_RESULT_NA)
+                continue;
             if (result->status != POSTURE_RESULT_UNKNOWN ||
-                strcmp(result->code, first->code) != 0)
-                return false;
+                (first && strcmp(result->code, first->code) != 0))
+                return NULL;
+            first = first ? first : result;
         }
     }
-    return judged->results[0].count > 0;
+    return first;
 }
 
-static void unknown_write(const struct table *table)
+static void unknown_write(const struct table *table, const struct posture_result *why)
 {
     struct screen *screen = table->screen;
     POSTURE_AUTO_BUF struct posture_buf text = {0};
     posture_buf_addf(
         &text, "%s %s", screen_mark(screen, POSTURE_RESULT_UNKNOWN),
         SCREEN_WORD(screen, "どのチェックも判定できない。", "No check can be judged. "));
-    reason_write(screen, table->judgement, &table->judged->results[0].items[0],
-                 table->has_one_address, &text);
+    reason_write(screen, table->judgement, why, table->has_one_address, &text);
     screen_spaces(screen, HEADING_INDENT);
     screen_wrap(screen, SCREEN_UNKNOWN, text.data ? text.data : "?", HEADING_INDENT,
                 HEADING_INDENT + 2);
@@ -476,8 +479,9 @@ void table_report(struct screen *screen, const struct judgement *judgement,
     if (strcmp(report->kind, "host") == 0)
         table_host_facts(screen, facts);
     screen_line(screen);
-    if (!is_verbose && is_unknown_throughout(judgement, judged)) {
-        unknown_write(&table);
+    const struct posture_result *unknown = unknown_throughout(judgement, judged);
+    if (!is_verbose && unknown) {
+        unknown_write(&table, unknown);
         screen_line(screen);
         return;
     }
